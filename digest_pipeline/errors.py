@@ -1,0 +1,89 @@
+"""The errors this project raises, drawn once; each says whether waiting helps and what to do next.
+
+    DigestError
+    ├── SettingsError            a setting is unknown, malformed or contradictory        fix it
+    ├── ListingDateError         the date is no listing day, in the future, or too old    ask for another date
+    ├── NotPublishedYet          arXiv has not announced this listing yet                 wait: the state between
+    │                                                                                     "empty" and "failed"
+    ├── SourceError              arXiv answered, or failed to, in a way we cannot use
+    │   ├── ArxivUnavailable     no answer, 429, 5xx, a page that is no Atom feed         wait, then run again
+    │   ├── FeedIncomplete       the feed is at its cap, or lacks a category              see the message
+    │   ├── EdgeUnclear          an id block's boundary cannot be told with certainty     see the message
+    │   └── RawCorrupt           a kept raw file no longer has the hash it was kept with  refetch the day
+    ├── TranslationError
+    │   ├── ProviderRefused      key, credit or model refused: no retry can help          fix the setting it names
+    │   └── ProviderUnavailable  the endpoint is down for longer than the run may wait    run again later
+    └── DeliveryError            an alert or a message could not be sent                  never fails a run
+
+What lives here: exception classes, their advice, and nothing that raises them.
+"""
+
+
+class DigestError(Exception):
+    """What happened, to which paper or day, and what the reader should do.
+
+    `retryable` is true where the same call may succeed later without anybody changing anything.
+    """
+
+    retryable = False
+
+    def __init__(self, what_happened: str, *, what_to_do: str = "") -> None:
+        self.what_happened = what_happened
+        self.what_to_do = what_to_do
+        super().__init__(f"{what_happened} → {what_to_do}" if what_to_do else what_happened)
+
+
+class SettingsError(DigestError):
+    """A setting's name, value or combination is refused before anything is fetched or written."""
+
+
+class ListingDateError(DigestError):
+    """The date asked for has no listing and never will, or not yet."""
+
+
+class NotPublishedYet(DigestError):
+    """The listing is expected but arXiv has not published it: neither empty nor failed."""
+
+    retryable = True
+
+
+class SourceError(DigestError):
+    """arXiv's answer cannot be used."""
+
+
+class ArxivUnavailable(SourceError):
+    """arXiv did not answer, refused for load, or answered with something that is not the feed asked for."""
+
+    retryable = True
+
+
+class FeedIncomplete(SourceError):
+    """The announcement feed cannot hold the whole listing (cap reached, category missing)."""
+
+
+class EdgeUnclear(SourceError):
+    """Where one listing's id block ends and the next begins cannot be told with certainty."""
+
+
+class RawCorrupt(SourceError):
+    """A kept raw file is missing or differs from the hash in its manifest."""
+
+
+class TranslationError(DigestError):
+    """The translation stage cannot go on."""
+
+
+class ProviderRefused(TranslationError):
+    """The endpoint refuses this key, account or model; asking again cannot help."""
+
+
+class ProviderUnavailable(TranslationError):
+    """The endpoint kept failing for longer than a paper may wait."""
+
+    retryable = True
+
+
+class DeliveryError(DigestError):
+    """An alert or a digest message could not be sent; logged, and retried on the next tick."""
+
+    retryable = True

@@ -1,0 +1,230 @@
+"""Every setting, typed, with its default and meaning: the one place; `docs/settings.md` is made from here.
+
+Sources in order: environment > `.env` > `digest.toml` > default. Nothing is read at import: `load_settings`
+does it, and refuses an unknown name or a bad value by naming the setting, the value and what is allowed.
+What does not live here: what a category or a language is (`taxonomy.py`, `translation/languages/`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date, time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from digest_pipeline import taxonomy
+from digest_pipeline.errors import SettingsError
+
+FIRST_ID_LISTING = date(2007, 4, 2)
+"""The first listing with today's YYMM.NNNN ids; nothing older can be reconstructed by id block."""
+
+
+def project_root() -> Path:
+    """The checkout's root (where workspace.yaml lies), or the current folder for an installed wheel."""
+    checkout = Path(__file__).resolve().parents[1]
+    return checkout if (checkout / "workspace.yaml").is_file() else Path.cwd()
+
+
+class BatchMode(StrEnum):
+    NEVER = "never"
+    BACKFILL = "backfill"
+    ALWAYS = "always"
+
+
+def _comma_list(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values or not all(values):
+        raise ValueError("needs at least one entry and no empty one, e.g. cs.CL,cs.IR")
+    return tuple(dict.fromkeys(values))
+
+
+def _known_categories(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        taxonomy.require_known(value)
+    return values
+
+
+def _known_languages(values: tuple[str, ...]) -> tuple[str, ...]:
+    from digest_pipeline.translation.languages import known_language_tags
+
+    for value in values:
+        if value not in known_language_tags():
+            raise ValueError(f"{value!r} is no language of ours; allowed: {', '.join(sorted(known_language_tags()))}")
+    return values
+
+
+def _http_url(value: str) -> str:
+    if not re.match(r"https?://[^\s/]+", value):
+        raise ValueError("must be an http:// or https:// address")
+    return value.rstrip("/")
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list), AfterValidator(_not_empty)]
+Categories = Annotated[CommaList, AfterValidator(_known_categories)]
+Languages = Annotated[CommaList, AfterValidator(_known_languages)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_list)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """All settings. An environment name is `DIGEST_` + the field's name in capitals, unless said otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="DIGEST_", extra="forbid", frozen=True, validate_default=True, env_ignore_empty=True)
+
+    # what to read and how to say it
+    categories: Categories = Field(("cs.CL", "cs.IR"), description="Comma list of arXiv categories (`cs.CL`) and whole archives (`econ`).")
+    languages: Languages = Field(("zh",), description="Comma list of language tags to translate into; `en` gives an English TL;DR only.")
+    first_listing: date = Field(date(2024, 1, 2), description="First listing date that has a partition; as far back as 2007-04-02.")
+    watch_file: Path = Field(Path("watch.toml"), description="Named lists of keywords, authors and categories; no such file means no lists.")
+
+    # where things lie
+    data_dir: str = Field("", description="Folder or URL (`s3://…`, `gs://…`, `az://…`) of all data. Default: `data/` beside `workspace.yaml`.")
+    answers_dir: str = Field("", description="Folder or URL of the store of paid answers, to be shared by a lab. Default: `answers/` in the data directory.")
+    demo: bool | None = Field(None, description="true: the bundled sample day under `data/sample/`. Default: true exactly when neither OPENAI_API_KEY nor OPENAI_BASE_URL is set.")
+
+    # arXiv
+    arxiv_api_url: HttpUrl = Field("https://export.arxiv.org/api/query", description="arXiv's query API.")
+    arxiv_rss_url: HttpUrl = Field("https://rss.arxiv.org/rss", description="arXiv's announcement feeds; `/cs.CL+cs.IR` is appended.")
+    arxiv_interval_seconds: float = Field(3.0, ge=0, description="Least time between two requests to arXiv, over all processes. arXiv's terms ask for 3.")
+    arxiv_timeout_seconds: float = Field(60.0, gt=0, description="Time limit of one request to arXiv, from start to last byte.")
+    arxiv_attempts: int = Field(6, ge=1, description="How often one request to arXiv is tried before the run fails.")
+    contact: str = Field("", description="Your e-mail or page; goes into the User-Agent, as arXiv asks.")
+    skipped_evenings_file: Path | None = Field(None, description="CSV of further evenings without announcement (`freeze_skip_date,description`), added to the built-in list.")
+    publication_wait_seconds: float = Field(600.0, ge=0, description="How long one run waits for a listing that is not published yet; the schedule then asks again by itself.")
+    publication_poll_seconds: float = Field(60.0, gt=0, description="How often a waiting run looks again.")
+
+    # the model
+    model: str = Field("gpt-5-mini", min_length=1, description="Model name, as the endpoint knows it.")
+    fallback_model: str | None = Field(None, description="Asked once when every answer of the model was rejected.")
+    max_concurrency: int = Field(16, ge=1, le=1024, description="Most requests to the model at once, per run.")
+    paper_timeout_seconds: float = Field(300.0, gt=0, description="Time limit of one paper, over all attempts; a paper that hits it is quarantined.")
+    structured_summary: bool = Field(False, description="Also ask for motivation, method, result, conclusion (about a third more output tokens).")
+    batch: BatchMode = Field(BatchMode.NEVER, description="`backfill` or `always`: send through the endpoint's Batch API at half price, slower.")
+    budget_per_run_usd: float | None = Field(None, gt=0, description="Hard limit of one run's spending; what is not asked is marked and can be run again.")
+    budget_per_month_usd: float | None = Field(None, gt=0, description="Hard limit of a calendar month's (UTC) spending over all runs.")
+    prices_file: Path | None = Field(None, description="TOML of model prices that overrides the built-in table.")
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY", description="The endpoint's key, as the `openai` package reads it.")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", description="The endpoint's address, as the `openai` package reads it.")
+
+    # schedule, alerts, mail
+    schedule_time: time = Field(time(0, 20), description="Time of day, US Eastern, of the daily run; the feed flips at 00:00.")
+    schedule_catchup_listings: int = Field(5, ge=0, le=60, description="How many missed listings the schedule makes up for by itself.")
+    schedule_enabled: bool = Field(True, description="false: the schedule and sensors start switched off.")
+    alert_urls: SecretList = Field((), description="Comma list of Apprise addresses (Slack, Feishu, Telegram, mailto …) for alerts.")
+    announce_urls: SecretList = Field((), description="Comma list of Apprise addresses told when a day's digest is ready.")
+    smtp_url: SecretStr | None = Field(None, description="`smtp://user:password@host:port` or `smtps://…` for the e-mail digest.")
+    mail_from: str = Field("", description="Sender of the e-mail digest.")
+    mail_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field((), description="Recipients of the whole digest; those of a watch list stand in watch.toml.")
+    dagster_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI; used for links in alerts.")
+
+    # pages and feeds
+    site_url: str = Field("", description="Public address of data/site/, for absolute links in feeds. Empty: relative links.")
+    feed_days: int = Field(7, ge=1, le=60, description="How many listing days a feed holds.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Level of the project's own log lines.")
+
+    @property
+    def is_sample(self) -> bool:
+        if self.demo is not None:
+            return self.demo
+        return self.openai_api_key is None and not self.openai_base_url
+
+    @property
+    def data_root(self) -> str:
+        """The data directory of this mode: everything of the sample lies apart, under `sample/`."""
+        root = self.data_dir or str(project_root() / "data")
+        return f"{root.rstrip('/')}/sample" if self.is_sample else root
+
+    @property
+    def answers_root(self) -> str:
+        return self.answers_dir or f"{self.data_root.rstrip('/')}/answers"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # load_settings merges the sources itself, to name the source of a bad value
+
+
+def setting_name(field: str) -> str:
+    """The environment name of a field: `categories` → `DIGEST_CATEGORIES`."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias) if alias else f"DIGEST_{field.upper()}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = None) -> Settings:
+    """Reads environment, `.env` and `digest.toml` (both in `root`); raises SettingsError, naming the setting."""
+    environ = os.environ if environ is None else environ
+    root = project_root() if root is None else root
+    by_name = {setting_name(field): field for field in Settings.model_fields}
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, given in (
+        ("digest.toml", _toml_settings(root / "digest.toml")),
+        (".env", {k: v for k, v in dotenv_values(root / ".env").items() if v is not None}),
+        ("the environment", dict(environ)),
+    ):
+        for name, value in given.items():
+            if name not in by_name:
+                if name.startswith("DIGEST_"):
+                    raise SettingsError(f"{name} (in {source}) is no setting", what_to_do=f"did you mean one of {_close_names(name, by_name)}?")
+                continue
+            if value != "":
+                values[by_name[name]], sources[by_name[name]] = value, source
+    try:
+        return _checked(Settings.model_validate(_by_alias(values)))
+    except ValidationError as error:
+        raise SettingsError(*_explain(error, sources)) from None
+
+
+def _by_alias(values: dict[str, Any]) -> dict[str, Any]:
+    return {str(Settings.model_fields[field].validation_alias or field): value for field, value in values.items()}
+
+
+def _toml_settings(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        with path.open("rb") as file:
+            return {f"DIGEST_{key.upper()}": value for key, value in tomllib.load(file).items()}
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name} is not valid TOML: {error}", what_to_do="mend the line it names") from None
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.first_listing < FIRST_ID_LISTING:
+        raise SettingsError(
+            f"DIGEST_FIRST_LISTING={settings.first_listing} lies before arXiv's present ids", what_to_do=f"use {FIRST_ID_LISTING} or later"
+        )
+    return settings
+
+
+def _explain(error: ValidationError, sources: dict[str, str]) -> tuple[str]:
+    problem = error.errors(include_url=False)[0]
+    field = str(problem["loc"][0])
+    field = {str(f.validation_alias): name for name, f in Settings.model_fields.items() if f.validation_alias}.get(field, field)
+    is_secret = "Secret" in str(Settings.model_fields[field].annotation)
+    shown = "(hidden)" if is_secret else repr(problem["input"])
+    allowed = problem["msg"].removeprefix("Value error, ")
+    return (f"{setting_name(field)}={shown} (from {sources.get(field, 'its default')}) is refused: {allowed}",)
+
+
+def _close_names(name: str, known: Mapping[str, str]) -> str:
+    import difflib
+
+    return ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.5) or sorted(known)[:8])
