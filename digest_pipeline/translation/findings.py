@@ -1,0 +1,112 @@
+"""What can be wrong with a model's answer: the codes, in one table.
+
+What lives here: the codes, which of them reject an answer, and what each one checks. What does not: the checks
+themselves (`checks.py`, `prompting.parse_answer`) and the words readers see ([labels.flags] of each language file).
+The table in `docs/` is generated from `FINDINGS`. Rates are of 65,538 real translations that were examined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    REJECTION = "rejection"
+    """The answer is not used; the model is asked again with the reason."""
+    WARNING = "warning"
+    """The answer is used; the row, the digest and the page say what to look at."""
+
+
+class Code(StrEnum):
+    """A flag's code, as it stands before the colon in a row's `flags`."""
+
+    ANSWER_BLANK = "answer-blank"
+    ANSWER_UNREADABLE = "answer-unreadable"
+    ANSWER_CUT = "answer-cut"
+    FIELD_MISSING = "field-missing"
+    PLACEHOLDER_DAMAGED = "placeholder-damaged"
+    TOO_SHORT = "too-short"
+    TOO_LONG = "too-long"
+    NOT_TRANSLATED = "not-translated"
+    TEMPLATE_ECHOED = "template-echoed"
+    CONTINUATION_MARK = "continuation-mark"
+    CONTROL_CHARACTER = "control-character"
+    ESCAPED_TEXT = "escaped-text"
+    REPETITION = "repetition"
+    BOILERPLATE = "boilerplate"
+    LINK_INVENTED = "link-invented"
+    MARKUP_INVENTED = "markup-invented"
+    MATHEMATICS_INVENTED = "mathematics-invented"
+    CHAT_MARK = "chat-mark"
+    NO_ANSWER = "no-answer"
+    NUMBER_LOST = "number-lost"
+    NUMBER_INVENTED = "number-invented"
+    NAME_LOST = "name-lost"
+    TLDR_SENTENCES = "tldr-sentences"
+    TLDR_LONG = "tldr-long"
+    GLOSSARY = "glossary"
+    SOURCE_UNBALANCED = "source-unbalanced"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: a code, what it does, and what is looked at."""
+
+    code: Code
+    kind: Kind
+    checks: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found in one answer. `str(finding)` is the flag in a row: `code: detail`."""
+
+    code: Code
+    detail: str
+
+    @property
+    def kind(self) -> Kind:
+        return FINDINGS[self.code].kind
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+def code_of(flag: str) -> str:
+    """The code of a row's flag: `number-lost: 4.5` → `number-lost`; for counts over time and for readers' words."""
+    return flag.partition(":")[0].strip()
+
+
+_R, _W = Kind.REJECTION, Kind.WARNING
+FINDINGS: dict[Code, Rule] = {
+    rule.code: rule
+    for rule in (
+        Rule(Code.ANSWER_BLANK, _R, "the endpoint answered with nothing at all"),
+        Rule(Code.ANSWER_UNREADABLE, _R, "the answer holds no JSON object (a code fence or words around one are forgiven)"),
+        Rule(Code.ANSWER_CUT, _R, "the endpoint stopped at its length limit, so the text is not whole"),
+        Rule(Code.FIELD_MISSING, _R, "title, abstract or a TL;DR is missing, no text, or blank (seen in 1.4 %; the English TL;DR in 24 %)"),
+        Rule(Code.PLACEHOLDER_DAMAGED, _R, "a formula, command, link or citation is lost, doubled or made up (44 % of mathematics, 78 % of commands, 13 % of links)"),
+        Rule(Code.TOO_SHORT, _R, "the translation is too short for its source: summarised, not translated (2.8 %)"),
+        Rule(Code.TOO_LONG, _R, "the translation is too long for its source: something was added"),
+        Rule(Code.NOT_TRANSLATED, _R, "the text is not in the language asked for, or repeats the source (0.02–0.15 %)"),
+        Rule(Code.TEMPLATE_ECHOED, _R, "a field name or a sentence of the instructions stands in the text"),
+        Rule(Code.CONTINUATION_MARK, _R, "“continued” marks such as （续）, that no abstract has"),
+        Rule(Code.CONTROL_CHARACTER, _R, "control, private-use or direction-changing characters that the source lacks"),
+        Rule(Code.ESCAPED_TEXT, _R, "a literal \\uXXXX or \\n in place of the character"),
+        Rule(Code.REPETITION, _R, "the same words over and over"),
+        Rule(Code.BOILERPLATE, _R, "words of arXiv's feed or a label before the text: 公告类型, 摘要：, arXiv:…v1 (17.8 % and 58.7 %)"),
+        Rule(Code.LINK_INVENTED, _R, "a web or e-mail address that the source lacks"),
+        Rule(Code.MARKUP_INVENTED, _R, "HTML, Markdown links, code fences or bold marks that the source lacks"),
+        Rule(Code.MATHEMATICS_INVENTED, _R, "dollar signs or TeX delimiters that the source lacks"),
+        Rule(Code.CHAT_MARK, _R, "control words of chat templates, such as <|im_start|>: an injected instruction came through"),
+        Rule(Code.NO_ANSWER, _R, "no usable answer came in the time or number of attempts allowed"),
+        Rule(Code.NUMBER_LOST, _W, "a number of the abstract is not in the translation (8.5 %)"),
+        Rule(Code.NUMBER_INVENTED, _W, "a number of the translation is not in the abstract (0.4 %)"),
+        Rule(Code.NAME_LOST, _W, "the system's name in the title, or a name in the abstract, is not in the translation (4.0–7.1 % of titles)"),
+        Rule(Code.TLDR_SENTENCES, _W, "the TL;DR has more than one sentence (28 %)"),
+        Rule(Code.TLDR_LONG, _W, "the TL;DR is longer than the language's limit"),
+        Rule(Code.GLOSSARY, _W, "a term was translated otherwise than the glossary says"),
+        Rule(Code.SOURCE_UNBALANCED, _W, "the source has an odd number of $, so that its mathematics could not be protected (0.4 %)"),
+    )
+}
