@@ -1,0 +1,40 @@
+"""Text from outside made fit for formats that readers' programs parse: feeds, bibliographies, search.
+
+What lives here: removing characters that XML forbids or that turn the order of the text around them. What
+does not: escaping (each format's own writer does it) and mathematics.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # C0 and C1 controls; XML 1.0 refuses the former, nobody can read the latter
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls: one in a title turns the reader's whole list around
+    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\ufeff]"
+)
+_LINE_ENDS = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
+_WITHOUT_DECOMPOSITION = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ß": "ss"})
+
+
+def printable(text: str) -> str:
+    """`text` without control, bidi-control and non-characters; line ends are newlines. Idempotent."""
+    return _FORBIDDEN.sub("", _LINE_ENDS.sub("\n", text))
+
+
+def one_line(text: str) -> str:
+    """`printable`, with every run of white space made one space."""
+    return " ".join(printable(text).split())
+
+
+def without_accents(text: str) -> str:
+    """Latin, Greek and Cyrillic letters without their accents (é → e, ø → o); kana and Hangul stay whole."""
+    return "".join(map(_bare, unicodedata.normalize("NFC", text.translate(_WITHOUT_DECOMPOSITION))))
+
+
+def _bare(character: str) -> str:
+    if character < "\u00c0":
+        return character
+    base = unicodedata.normalize("NFD", character)[0]
+    return base if base != character and unicodedata.name(base, "").startswith(("LATIN", "GREEK", "CYRILLIC")) else character

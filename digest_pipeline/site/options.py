@@ -1,0 +1,51 @@
+"""What of the settings the site depends on, as one plain value.
+
+What lives here: the choice and its key (a change of it rebuilds every page). What does not: reading the
+settings (`settings.py`) or `watch.toml` (`watch.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+from digest_pipeline import __version__
+from digest_pipeline.settings import Settings
+from digest_pipeline.site.watch import WatchList, load_watch_lists
+
+
+@dataclass(frozen=True, slots=True)
+class SiteOptions:
+    """Everything besides the tables that decides what stands on the pages."""
+
+    languages: tuple[str, ...]
+    categories: tuple[str, ...]
+    """As configured: categories and whole archives; the order of sections on a page."""
+    site_url: str = ""
+    """Public address of site/ without trailing slash; empty: relative links everywhere."""
+    feed_days: int = 7
+    watch_lists: tuple[WatchList, ...] = ()
+    model: str = ""
+    generator: str = f"digest-pipeline {__version__}"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Reads `watch.toml` too; raises SettingsError for a bad line in it."""
+        return cls(
+            languages=settings.languages,
+            categories=settings.categories,
+            site_url=settings.site_url.rstrip("/"),
+            feed_days=settings.feed_days,
+            watch_lists=load_watch_lists(settings.watch_file),
+            model=settings.model,
+        )
+
+    @property
+    def key(self) -> str:
+        """Changes whenever one of the values does."""
+        return hashlib.sha256(repr(dataclasses.astuple(self)).encode()).hexdigest()
+
+
+SiteSettings = SiteOptions
