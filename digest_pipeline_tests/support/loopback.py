@@ -1,0 +1,93 @@
+"""Real servers on loopback for the tests of the notify room: a mailbox that speaks SMTP, and an endpoint that takes alerts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+
+@dataclass
+class Mailbox:
+    """What an SMTP server on loopback received. `refuses` lists recipients it answers with 550."""
+
+    address: str = ""
+    refuses: set[str] = field(default_factory=set)
+    accepts_password: str | None = None
+    received: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
+        if address in self.refuses:
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        self.received.append((envelope.mail_from or "", list(envelope.rcpt_tos), message_from_bytes(content, policy=default)))
+        return "250 OK"
+
+    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        good = isinstance(data, LoginPassword) and data.password.decode() == self.accepts_password
+        return AuthResult(success=good)
+
+
+@contextmanager
+def smtp_server(password: str | None = None) -> Iterator[Mailbox]:
+    mailbox = Mailbox(accepts_password=password)
+    options: dict[str, Any] = {"authenticator": mailbox.authenticate, "auth_required": True, "auth_require_tls": False} if password else {}
+    controller = Controller(mailbox, hostname="127.0.0.1", port=0, **options)
+    controller.start()
+    try:
+        port = controller.server.sockets[0].getsockname()[1]
+        mailbox.address = f"127.0.0.1:{port}"
+        yield mailbox
+    finally:
+        controller.stop()
+
+
+@dataclass
+class Endpoint:
+    """An HTTP endpoint that keeps the JSON bodies posted to it. `status` is what it answers."""
+
+    address: str = ""
+    status: int = 200
+    received: list[dict[str, Any]] = field(default_factory=list)
+
+
+@contextmanager
+def http_endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if endpoint.status < 400:
+                endpoint.received.append(json.loads(body))
+            self.send_response(endpoint.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        endpoint.address = f"127.0.0.1:{server.server_address[1]}"
+        yield endpoint
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
