@@ -15,7 +15,10 @@ _FORBIDDEN = re.compile(
     "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\ufeff]"
 )
 _LINE_ENDS = re.compile(r"\r\n?|[\u0085\u2028\u2029]")
-_WITHOUT_DECOMPOSITION = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ß": "ss"})
+_ACCENTED = re.compile("[\u00c0-\u024f\u0370-\u04ff\u1e00-\u1fff]")  # Latin, Greek, Cyrillic
+_WITHOUT_DECOMPOSITION = str.maketrans(
+    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ß": "ss"}
+)
 
 
 def printable(text: str) -> str:
@@ -30,11 +33,10 @@ def one_line(text: str) -> str:
 
 def without_accents(text: str) -> str:
     """Latin, Greek and Cyrillic letters without their accents (é → e, ø → o); kana and Hangul stay whole."""
-    return "".join(map(_bare, unicodedata.normalize("NFC", text.translate(_WITHOUT_DECOMPOSITION))))
+    if text.isascii():
+        return text
+    return _ACCENTED.sub(_bare, unicodedata.normalize("NFC", text.translate(_WITHOUT_DECOMPOSITION)))
 
 
-def _bare(character: str) -> str:
-    if character < "\u00c0":
-        return character
-    base = unicodedata.normalize("NFD", character)[0]
-    return base if base != character and unicodedata.name(base, "").startswith(("LATIN", "GREEK", "CYRILLIC")) else character
+def _bare(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFD", match[0])[0]

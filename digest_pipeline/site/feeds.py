@@ -1,6 +1,6 @@
 """Feeds: the newest papers of one category as Atom, RSS 2.0 and JSON Feed 1.1, at addresses that stay.
 
-    site/<tag>/feeds/<category>.xml   .rss.xml   .json            category is a category, `all`, or `watch-<list>`
+    site/<tag>/feeds/<category>.xml   .rss.xml   .json            category is a category, `all`, or `watch/<list>`
 
 What lives here: which papers a feed holds, its entries' ids and dates, and the three formats' bytes. What
 does not: pages and their addresses (the caller passes them in). Nothing depends on the moment of the build:
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
@@ -25,7 +25,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from digest_pipeline import __version__
 from digest_pipeline.calendar import EASTERN
 from digest_pipeline.home import DataHome
-from digest_pipeline.model import DigestEntry, Paper, id_sort_key
+from digest_pipeline.model import DigestEntry, id_sort_key
+from digest_pipeline.site import paths
 from digest_pipeline.site.clean import one_line, printable
 from digest_pipeline.taxonomy import falls_under
 from digest_pipeline.translation.languages import Language
@@ -72,12 +73,11 @@ class Feed:
 
     def address(self, suffix: str) -> str:
         """Absolute address of the file with this suffix (`xml`, `rss.xml`, `json`); empty without `site_url`."""
-        return f"{self.site_url}/{feed_file(self.language.tag, self.name, suffix).removeprefix('site/')}" if self.site_url else ""
+        return f"{self.site_url}/{self.path(suffix)}" if self.site_url else ""
 
-
-def feed_file(tag: str, name: str, suffix: str = "xml") -> str:
-    """The file's place in the data home. `suffix`: xml (Atom), rss.xml or json."""
-    return f"site/{tag}/feeds/{name}.{suffix}"
+    def path(self, suffix: str) -> str:
+        """The file's place below `site/`."""
+        return paths.feed(self.language.tag, self.name, suffix)
 
 
 def feed_entries(entries: Iterable[DigestEntry], category: str, feed_days: int) -> tuple[DigestEntry, ...]:
@@ -106,11 +106,10 @@ def category_feed(
     *,
     newest_day: date,
     site_url: str = "",
-    paper_path: Callable[[Paper], str] | None = None,
 ) -> Feed:
     """The feed of a category or `all`; `entries` come from `feed_entries`, `newest_day` dates an empty feed.
 
-    `paper_path` gives a paper's page below `site_url`; without either, entries link to arXiv.
+    With `site_url` (no slash at its end) entries link to the papers' pages there, without it to arXiv.
     """
     place = language.label("feed", "all") if category == "all" else category
     return named_feed(
@@ -120,7 +119,6 @@ def category_feed(
         language,
         newest_day=newest_day,
         site_url=site_url,
-        paper_path=paper_path,
     )
 
 
@@ -132,23 +130,17 @@ def named_feed(
     *,
     newest_day: date,
     site_url: str = "",
-    paper_path: Callable[[Paper], str] | None = None,
     reasons: Mapping[str, Sequence[str]] | None = None,
 ) -> Feed:
     """A feed under any name and title, e.g. of a watch list; `reasons` (by arXiv id) say why a paper is shown."""
-    site_url = site_url.rstrip("/")
-    paper_path = paper_path if site_url else None
-    items = tuple(
-        _item(entry, language, f"{site_url}/{paper_path(entry.paper)}" if paper_path else entry.paper.abs_url, (reasons or {}).get(entry.paper.arxiv_id, ()))
-        for entry in entries
-    )
+    items = tuple(_item(entry, language, site_url, (reasons or {}).get(entry.paper.arxiv_id, ())) for entry in entries)
     return Feed(
         name=name,
         title=one_line(title),
         description=language.label("feed", "description"),
         language=language,
         site_url=site_url,
-        page_url=f"{site_url}/{language.tag}/" if site_url else "https://arxiv.org/",
+        page_url=f"{site_url}/{paths.home_page(language.tag)}" if site_url else "https://arxiv.org/",
         updated=max((item.published for item in items), default=_eastern_midnight(newest_day)),
         items=items,
     )
@@ -158,12 +150,12 @@ def _eastern_midnight(day: date) -> datetime:
     return datetime.combine(day, time(0), EASTERN)
 
 
-def _item(entry: DigestEntry, language: Language, url: str, reasons: Sequence[str]) -> FeedItem:
+def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequence[str]) -> FeedItem:
     paper, summary = entry.paper, entry.summary
     title = one_line(summary.translated_title or paper.title)
     return FeedItem(
         id=f"https://arxiv.org/abs/{paper.arxiv_id}v{paper.version}#{language.tag}",
-        url=url,
+        url=f"{site_url}/{paths.paper_page(language.tag, paper.arxiv_id)}" if site_url else paper.abs_url,
         title=f"[v{paper.version}] {title}" if paper.announce_type.is_replacement else title,
         summary=one_line(summary.tldr),
         html=_html(entry, language, reasons),
@@ -181,7 +173,7 @@ def _named_authors(authors: Sequence[str], language: Language) -> tuple[str, ...
 
 def _html(entry: DigestEntry, language: Language, reasons: Sequence[str]) -> str:
     summary = entry.summary
-    return _template().render(
+    html: str = _template().render(
         paper=entry.paper,
         summary=summary,
         words=language.labels["feed"],
@@ -191,6 +183,7 @@ def _html(entry: DigestEntry, language: Language, reasons: Sequence[str]) -> str
         reasons=reasons,
         html_lang=language.html_lang,
     )
+    return html
 
 
 @cache
@@ -290,8 +283,8 @@ def _json_item(item: FeedItem) -> dict[str, Any]:
 
 
 def write_feed(home: DataHome, feed: Feed) -> tuple[str, ...]:
-    """Writes the three files where they changed; returns their places in the data home."""
-    files = {"xml": atom_bytes(feed), "rss.xml": rss_bytes(feed), "json": json_bytes(feed)}
-    for suffix, content in files.items():
-        home.write_if_changed(feed_file(feed.language.tag, feed.name, suffix), content)
-    return tuple(feed_file(feed.language.tag, feed.name, suffix) for suffix in files)
+    """Writes the three files below `site/` where they changed; returns their paths there."""
+    files = {feed.path("xml"): atom_bytes(feed), feed.path("rss.xml"): rss_bytes(feed), feed.path("json"): json_bytes(feed)}
+    for path, content in files.items():
+        home.write_if_changed(f"site/{path}", content)
+    return tuple(files)
