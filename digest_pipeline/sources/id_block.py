@@ -1,0 +1,424 @@
+"""A past listing by the ids assigned at its announcement.
+
+arXiv assigns ids at the announcement, so a listing's new papers are one contiguous block of ids: held papers
+first, then the others in the order of their submission. The block's two edges lie where, around the freeze of
+submissions, that order breaks off: ids whose papers were submitted just before the freeze end the earlier
+block, and the drop to older, held papers begins the later one. Inside, everything is enumerated as version 1,
+so that held papers are in it and each paper reads as it did when announced.
+
+Ids restart at 00001 with the first announcement evening of a month. Until about 2015 arXiv released held
+papers in the order of ids instead; then there is no drop, and the clock alone tells the edge.
+
+What lives here: from the API's records to the block, and every doubt about it. What does not: the calendar's
+rule (`calendar.py`), keeping what was fetched (`raw.py`), categories.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Protocol
+
+from digest_pipeline.calendar import ListingCalendar, id_month
+from digest_pipeline.errors import EdgeUnclear, NotPublishedYet
+from digest_pipeline.home import DataHome
+from digest_pipeline.sources.api import IDS_PER_REQUEST
+from digest_pipeline.sources.atom import ApiRecord
+
+WIDENINGS = (timedelta(hours=3), timedelta(hours=9), timedelta(hours=24))
+"""How far around a freeze papers are looked for; the next step is taken where the last found nothing."""
+WIDE_GAP = 8
+"""A gap in a run's ids this many times the usual one holds released papers: an announcement happened there."""
+EVIDENT_HELD = 5
+"""From so many held papers between two runs the drop is beyond doubt; ordinary days have 20 to 250."""
+FAINT = 0.2
+"""A day's submissions do not thin out to this share before a freeze; so few are held papers from the next block."""
+MOST_PAGES = 20
+"""Largest block seen is 3,125 ids, 8 pages; far more means that an edge is wrong."""
+
+
+class EdgeKind(StrEnum):
+    DROP = "drop"
+    """Held papers follow the earlier run: an announcement happened here, beyond doubt."""
+    CLOCK = "clock"
+    """The runs touch without held papers between them: told by the time of the freeze alone."""
+    MONTH = "month"
+    """Ids restarted: the block begins at 00001."""
+    OPEN = "open"
+    """Nothing exists beyond: the newest listing's end, or the corpus' beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The boundary at one freeze. `last_before` is the number of the last id before it (0: none in the month);
+    `first_after` the first id known to be submitted after it, if any; `held` the papers released in between."""
+
+    freeze_utc: str
+    month: str
+    last_before: int
+    first_after: int | None
+    held: int
+    kind: EdgeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What was announced in one listing as new. `records` are version 1, by id; empty where it was none.
+
+    `announced` is false where the ids show that no announcement was made. `notes` name each doubt.
+    `contradicted` lists calendar-skipped days that the ids show to have had an announcement.
+    """
+
+    listing_date: date
+    announced: bool
+    first_id: str | None
+    last_id: str | None
+    records: tuple[ApiRecord, ...]
+    notes: tuple[str, ...] = ()
+    contradicted: tuple[date, ...] = ()
+
+
+class Questions(Protocol):
+    """The two questions to arXiv's API that a block needs; `sources.api.Arxiv` answers them."""
+
+    def submitted_between(self, opens_utc: datetime, closes_utc: datetime) -> list[ApiRecord]: ...
+
+    def records(self, versioned_ids: Sequence[str]) -> list[ApiRecord]: ...
+
+
+# -- edges that are already known --------------------------------------------------------------------
+
+
+class EdgeBook:
+    """Edges found so far, below `raw/edges/`: the edge that ends one day begins the next, at no request."""
+
+    def __init__(self, home: DataHome) -> None:
+        self._home = home
+
+    def get(self, freeze_utc: datetime) -> Edge | None:
+        path = self._path(freeze_utc)
+        if not self._home.exists(path):
+            return None
+        values = json.loads(self._home.read_text(path))
+        return Edge(**{**values, "kind": EdgeKind(values["kind"])})
+
+    def put(self, edge: Edge) -> None:
+        """Keeps an edge that later answers cannot move: both sides were seen."""
+        if edge.first_after is not None:
+            self._home.write_text(self._path(datetime.fromisoformat(edge.freeze_utc)), json.dumps(asdict(edge)))
+
+    @staticmethod
+    def _path(freeze_utc: datetime) -> str:
+        return f"raw/edges/{freeze_utc.astimezone(UTC):%Y%m%dT%H%MZ}.json"
+
+
+# -- numbers -----------------------------------------------------------------------------------------
+
+
+def number_of(arxiv_id: str) -> int:
+    return int(arxiv_id.split(".")[1])
+
+
+def id_of(month: str, number: int) -> str:
+    """`2606`, 7 → 2606.00007; four digits before 2015."""
+    return f"{month}.{number:0{5 if month >= '1501' else 4}d}"
+
+
+def longest_rising_run(records: Sequence[ApiRecord]) -> list[ApiRecord]:
+    """Of records by id, the longest subsequence in submission order: the run itself, without held papers and the rare inversions."""
+    tails: list[datetime] = []
+    ends: list[int] = []
+    came_from: list[int] = []
+    for index, record in enumerate(records):
+        place = bisect.bisect_right(tails, record.submitted_at_utc)
+        came_from.append(ends[place - 1] if place else -1)
+        tails[place : place + 1] = [record.submitted_at_utc]
+        ends[place : place + 1] = [index]
+    run: list[ApiRecord] = []
+    index = ends[-1] if ends else -1
+    while index >= 0:
+        run.append(records[index])
+        index = came_from[index]
+    return run[::-1]
+
+
+# -- finding the block -------------------------------------------------------------------------------
+
+
+class _Month:
+    """The ids of one month as far as we know them: enumerates what is still unknown, once."""
+
+    def __init__(self, month: str, ask: Questions) -> None:
+        self.month = month
+        self.known: dict[int, ApiRecord] = {}
+        self._asked: set[int] = set()
+        self._ask = ask
+
+    def enumerate(self, first: int, last: int) -> None:
+        """Asks for every id from first to last that was not asked before, as version 1."""
+        wanted = [n for n in range(max(1, first), last + 1) if n not in self._asked]
+        self._asked.update(wanted)
+        for record in self._ask.records([f"{id_of(self.month, n)}v1" for n in wanted]):
+            self.known[number_of(record.arxiv_id)] = record
+
+    def between(self, first: int, last: int) -> list[ApiRecord]:
+        return [self.known[n] for n in sorted(self.known) if first <= n <= last]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """What a search around a freeze shows: the run that ends before it and the one that begins after it."""
+
+    freeze: datetime
+    before: list[ApiRecord]
+    after: list[ApiRecord]
+    width: timedelta
+
+
+def _sight(ask: Questions, freeze: datetime, month: str) -> _Sighting:
+    """Searches around the freeze, wider where a side shows nothing; a side may stay empty.
+
+    The freeze is where the ids say it was: if none of the gap that released papers leave lies at the
+    calendar's hour but one does nearby, submissions were frozen earlier or later that day.
+    """
+    for width in WIDENINGS:
+        found = ask.submitted_between(freeze - width, freeze + width)
+        mine = sorted((r for r in found if r.arxiv_id.startswith(f"{month}.")), key=lambda r: number_of(r.arxiv_id))
+        sighting = _split(mine, freeze, width)
+        if sighting.before and any(r.submitted_at_utc >= freeze for r in found):  # at a month's end, those carry the next month's ids
+            break
+    return _moved_to_gap(mine, sighting)
+
+
+def _split(mine: Sequence[ApiRecord], freeze: datetime, width: timedelta) -> _Sighting:
+    before = longest_rising_run([r for r in mine if r.submitted_at_utc < freeze])
+    last = number_of(before[-1].arxiv_id) if before else 0
+    after = longest_rising_run([r for r in mine if r.submitted_at_utc >= freeze and number_of(r.arxiv_id) > last])
+    if len(after) >= 10 and len(before) < FAINT * len(after):
+        before = []  # a few held papers, not the end of a day's run
+    return _Sighting(freeze, before, after, width)
+
+
+def _moved_to_gap(mine: Sequence[ApiRecord], sighting: _Sighting) -> _Sighting:
+    run = longest_rising_run(mine)
+    if not sighting.before or not sighting.after or len(run) < 8:
+        return sighting
+    gaps = [number_of(b.arxiv_id) - number_of(a.arxiv_id) for a, b in pairwise(run)]
+    wide = WIDE_GAP * max(1, sorted(gaps)[len(gaps) // 2])
+    if number_of(sighting.after[0].arxiv_id) - number_of(sighting.before[-1].arxiv_id) > wide or max(gaps) <= wide:
+        return sighting
+    later = run[gaps.index(max(gaps)) + 1]
+    return _split(mine, later.submitted_at_utc, sighting.width)
+
+
+def _change_point(zone: Sequence[ApiRecord], sighting: _Sighting) -> int:
+    """The last number of the earlier run: where splitting the zone explains most papers as run before and held after."""
+    run = {record.arxiv_id for record in sighting.before}
+
+    def in_run(record: ApiRecord) -> bool:
+        return record.arxiv_id in run
+
+    score = best = sum(not in_run(r) for r in zone)
+    last = number_of(zone[0].arxiv_id) - 1 if zone else 0
+    for record in zone:
+        score += 1 if in_run(record) else -1
+        if score > best:
+            best, last = score, number_of(record.arxiv_id)
+    return last
+
+
+class BlockFinder:
+    """Finds the block of a listing day with as few requests as its edges and size allow."""
+
+    def __init__(self, calendar: ListingCalendar, ask: Questions, edges: EdgeBook, *, log: Callable[[str], None]) -> None:
+        self._calendar, self._ask, self._edges, self._log = calendar, ask, edges, log
+        self._sightings: dict[tuple[datetime, str], _Sighting] = {}
+
+    def edge_before(self, day: date) -> Edge:
+        """The edge at which the listing dated `day` begins: one request where it is not known yet.
+
+        Without the ids between the two runs the held papers cannot be counted, so this edge is not kept.
+        """
+        previous = self._calendar.previous_listing(day)
+        freeze = self._calendar.freeze_utc(previous)
+        if id_month(previous) != id_month(day):
+            return Edge(freeze.isoformat(), id_month(day), 0, 1, 0, EdgeKind.MONTH)
+        if (known := self._edges.get(freeze)) is not None:
+            return known
+        sighting = self._sight(freeze, id_month(day))
+        last = number_of(sighting.before[-1].arxiv_id) if sighting.before else 0
+        return Edge(freeze.isoformat(), id_month(day), last, None, 0, EdgeKind.CLOCK if sighting.before else EdgeKind.OPEN)
+
+    def block(self, day: date) -> Block:
+        """The new papers announced in the listing dated `day`.
+
+        Raises NotPublishedYet while nothing of the listing exists and none after it does either, and
+        EdgeUnclear, naming the doubt, where the block cannot be told.
+        """
+        month = _Month(id_month(day), self._ask)
+        lower = self._lower_edge(day, month)
+        upper = self._upper_edge(day, month, lower)
+        records = month.between(lower.last_before + 1, upper.last_before)
+        self._log(f"{day}: ids {month.month}.{lower.last_before + 1}–{upper.last_before}, {len(records)} papers, edges {lower.kind}/{upper.kind}")
+        if not records:
+            return self._empty(day, upper)
+        if self._releases_in_bulk(lower) and self._touches(upper):
+            return Block(day, False, None, None, (), (f"no announcement of its own: the ids run through the freeze of {upper.freeze_utc} without a break, so the blocks of its neighbours touch (a holiday that the calendar does not list)",))
+        for edge in (lower, upper):
+            self._edges.put(edge)
+        return self._checked(day, month, lower, upper)
+
+    # -- edges ------------------------------------------------------------------------------------
+
+    def _sight(self, freeze: datetime, month: str) -> _Sighting:
+        if (freeze, month) not in self._sightings:
+            self._sightings[freeze, month] = _sight(self._ask, freeze, month)
+        return self._sightings[freeze, month]
+
+    def _lower_edge(self, day: date, month: _Month) -> Edge:
+        previous = self._calendar.previous_listing(day)
+        while True:
+            freeze = self._calendar.freeze_utc(previous)
+            if id_month(previous) != month.month:
+                return Edge(freeze.isoformat(), month.month, 0, 1, 0, EdgeKind.MONTH)
+            if (known := self._edges.get(freeze)) is not None:
+                return known
+            edge = self._find_edge(freeze, month)
+            if not self._touches(edge) or not self._releases_in_bulk(self._upper_edge(day, month, edge)):
+                return edge
+            self._log(f"{previous}: no break at its end; its submissions rolled into {day}")
+            previous = self._calendar.previous_listing(previous)
+
+    @staticmethod
+    def _touches(edge: Edge) -> bool:
+        """Both runs were seen and no held papers lie between them."""
+        return edge.kind is EdgeKind.CLOCK and edge.first_after is not None and edge.held <= 1
+
+    @staticmethod
+    def _releases_in_bulk(edge: Edge) -> bool:
+        """Beyond doubt an announcement with held papers: so an edge of its neighbourhood that merely touches was none."""
+        return edge.kind is EdgeKind.DROP and edge.held >= 2 * EVIDENT_HELD
+
+    def _upper_edge(self, day: date, month: _Month, lower: Edge) -> Edge:
+        following = self._calendar.next_listing(day)
+        freeze = self._calendar.freeze_utc(day)
+        if (known := self._edges.get(freeze)) is not None and known.month == month.month:
+            month.enumerate(lower.last_before + 1, known.last_before)
+            return known
+        if id_month(following) != month.month:
+            return self._end_of_month(day, month, lower, freeze)
+        sighting = self._sight(freeze, month.month)
+        if not sighting.before and not sighting.after:
+            return self._open_end(month, lower, freeze, lower.last_before)
+        if not sighting.after:
+            return self._open_end(month, lower, freeze, number_of(sighting.before[-1].arxiv_id))
+        return self._edge_from(sighting, month, start=lower.last_before + 1)
+
+    def _find_edge(self, freeze: datetime, month: _Month) -> Edge:
+        sighting = self._sight(freeze, month.month)
+        if not sighting.before:
+            return self._open_beginning(sighting, month)
+        return self._edge_from(sighting, month, start=number_of(sighting.before[max(0, len(sighting.before) - 4)].arxiv_id))
+
+    def _edge_from(self, sighting: _Sighting, month: _Month, *, start: int) -> Edge:
+        """The edge with all ids from `start` to the later run's first known, so that held papers are told from the run."""
+        head = number_of(sighting.after[0].arxiv_id) if sighting.after else None
+        tail = number_of(sighting.before[-1].arxiv_id) if sighting.before else start - 1
+        self._enumerate(month, start, (head or tail + 1) - 1)
+        near = number_of(sighting.before[max(0, len(sighting.before) - 4)].arxiv_id) if sighting.before else start
+        zone = month.between(near, (head or tail + 1) - 1)
+        last = _change_point(zone, sighting) if sighting.before else start - 1
+        held = sum(1 for r in zone if number_of(r.arxiv_id) > last and r.submitted_at_utc < sighting.freeze)
+        kind = EdgeKind.DROP if held >= EVIDENT_HELD else EdgeKind.CLOCK
+        return Edge(sighting.freeze.isoformat(), month.month, last, head, held, kind)
+
+    def _open_beginning(self, sighting: _Sighting, month: _Month) -> Edge:
+        """No paper of an earlier run exists around the freeze: the block begins with whatever exists below the run."""
+        if not sighting.after:
+            return Edge(sighting.freeze.isoformat(), month.month, 0, None, 0, EdgeKind.OPEN)
+        head = number_of(sighting.after[0].arxiv_id)
+        first = head
+        while first > 1:
+            page = max(1, first - IDS_PER_REQUEST)
+            self._enumerate(month, page, first - 1)
+            if not month.between(page, first - 1):
+                break
+            first = page
+        existing = month.between(1, head - 1)
+        if existing and sighting.freeze - min(r.submitted_at_utc for r in existing) > timedelta(days=400):
+            raise EdgeUnclear(f"the block around {sighting.freeze} has no earlier neighbour and holds very old papers", what_to_do="report the day; fetch its neighbour first")
+        last = number_of(existing[0].arxiv_id) - 1 if existing else head - 1
+        return Edge(sighting.freeze.isoformat(), month.month, last, None, len(existing), EdgeKind.OPEN)
+
+    def _open_end(self, month: _Month, lower: Edge, freeze: datetime, tail: int) -> Edge:
+        """The newest listing's end: enumerates until a whole page of ids is absent."""
+        self._enumerate(month, lower.last_before + 1, tail)
+        start = tail + 1
+        while True:
+            self._enumerate(month, start, start + IDS_PER_REQUEST - 1)
+            if not month.between(start, start + IDS_PER_REQUEST - 1):
+                break
+            start += IDS_PER_REQUEST
+        found = month.between(lower.last_before + 1, start)
+        return Edge(freeze.isoformat(), month.month, number_of(found[-1].arxiv_id) if found else lower.last_before, None, 0, EdgeKind.OPEN)
+
+    def _end_of_month(self, day: date, month: _Month, lower: Edge, freeze: datetime) -> Edge:
+        """The month's last block ends with the month's last id, wherever that is."""
+        mine = self._sight(freeze, month.month).before
+        edge = self._open_end(month, lower, freeze, number_of(mine[-1].arxiv_id) if mine else lower.last_before)
+        return Edge(edge.freeze_utc, month.month, edge.last_before, None, 0, EdgeKind.MONTH)
+
+    def _enumerate(self, month: _Month, first: int, last: int) -> None:
+        if last - first > MOST_PAGES * IDS_PER_REQUEST:
+            raise EdgeUnclear(
+                f"the block would run from {id_of(month.month, max(1, first))} to {id_of(month.month, last)}, {last - first + 1} ids: an edge must be wrong",
+                what_to_do="check the calendar around that date (an unlisted holiday?) and run again",
+            )
+        month.enumerate(first, last)
+
+    # -- verdicts ---------------------------------------------------------------------------------
+
+    def _empty(self, day: date, upper: Edge) -> Block:
+        if upper.first_after is None and upper.kind is EdgeKind.OPEN:
+            raise NotPublishedYet(f"no id of the listing of {day} exists yet, nor any after it", what_to_do="it is asked for again by the schedule; or run it again in an hour")
+        return Block(day, False, None, None, (), ("no announcement: no id was assigned for it, and the blocks of its neighbours touch (a holiday that the calendar does not list)",))
+
+    def _checked(self, day: date, month: _Month, lower: Edge, upper: Edge) -> Block:
+        """Looks inside a block that spans skipped days for an announcement that the calendar denies."""
+        notes: list[str] = []
+        contradicted: list[date] = []
+        for skipped in self._calendar.skipped_between(day):
+            inner = self._inner_edge(month, lower, upper, self._calendar.freeze_utc(skipped))
+            if inner is not None and inner.kind is EdgeKind.DROP:
+                lower = inner
+                self._edges.put(inner)
+                contradicted.append(skipped)
+                notes.append(f"arXiv's ids show an announcement on {skipped} although the calendar skips it; this listing begins after it. Materialize {skipped} to get it")
+        if lower.kind is EdgeKind.CLOCK and upper.kind is not EdgeKind.CLOCK:
+            notes.append(f"the block's beginning is told by the clock alone ({lower.freeze_utc})")
+        if upper.kind is EdgeKind.CLOCK:
+            notes.append(f"the block's end is told by the clock alone ({upper.freeze_utc})")
+        records = month.between(lower.last_before + 1, upper.last_before)
+        return Block(day, True, records[0].arxiv_id, records[-1].arxiv_id, tuple(records), tuple(notes), tuple(contradicted))
+
+    @staticmethod
+    def _inner_edge(month: _Month, lower: Edge, upper: Edge, freeze: datetime) -> Edge | None:
+        """A break at a freeze inside the block, told from the records already here; None without papers on both sides."""
+        inside = month.between(lower.last_before + 1, upper.last_before)
+        width = WIDENINGS[0]
+        before = longest_rising_run([r for r in inside if freeze - width <= r.submitted_at_utc < freeze])
+        if not before:
+            return None
+        after = longest_rising_run([r for r in inside if freeze <= r.submitted_at_utc < freeze + width and number_of(r.arxiv_id) > number_of(before[0].arxiv_id)])
+        if not after:
+            return None
+        near, head = number_of(before[max(0, len(before) - 4)].arxiv_id), number_of(after[0].arxiv_id)
+        zone = month.between(near, head - 1)
+        last = _change_point(zone, _Sighting(freeze, before, after, width))
+        held = sum(1 for r in zone if number_of(r.arxiv_id) > last)
+        return Edge(freeze.isoformat(), month.month, last, head, held, EdgeKind.DROP if held >= EVIDENT_HELD else EdgeKind.CLOCK)
