@@ -12,7 +12,8 @@
     │   └── RawCorrupt           a kept raw file no longer has the hash it was kept with  refetch the day
     ├── TranslationError
     │   ├── ProviderRefused      key, credit or model refused: no retry can help          fix the setting it names
-    │   └── ProviderUnavailable  the endpoint is down for longer than the run may wait    run again later
+    │   ├── ProviderUnavailable  the endpoint is down for longer than the run may wait    run again later
+    │   └── AnswerStoreError     the store of paid answers cannot be read or written      see the message
     └── DeliveryError            an alert or a message could not be sent                  never fails a run
 
 What lives here: exception classes, their advice, and nothing that raises them.
@@ -81,6 +82,10 @@ class ProviderUnavailable(TranslationError):
     """The endpoint kept failing for longer than a paper may wait."""
 
     retryable = True
+
+
+class AnswerStoreError(TranslationError):
+    """The store of paid answers cannot be read or written (disk full, no permission, damaged file)."""
 
 
 class DeliveryError(DigestError):
