@@ -2,10 +2,16 @@
 
 What lives here: text → masked text, and masked text → text, exactly. What does not: what is done about a damaged
 placeholder (`checks.py`), how the masked text is sent (`prompting.py`).
+
+Unprotected, 44 % of translations changed the number of formulas, 78 % dropped TeX commands, and 13 % lost or changed
+a link. `⟦` and `⟧` occur in none of 148,014 abstracts; where a text has them all the same, they are masked themselves.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -15,7 +21,9 @@ class Mask:
 
     number: int
     original: str
-    is_url: bool
+    is_url: bool = False
+    closes: int | None = None
+    r"""Of a closing brace: the number of the command it belongs to, as in `\textbf{two words}` → ⟦1⟧two words⟦2⟧."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +34,272 @@ class MaskedText:
     masks: tuple[Mask, ...]
     is_balanced: bool
     """False: the source has an odd number of unescaped `$`, so its dollars were left as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """How the placeholders of an answer differ from those of its source; all empty where they agree."""
+
+    lost: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
+    invented: tuple[str, ...] = ()
+    """Numbers that the source lacks, and brackets that are no placeholder."""
+    crossed: tuple[int, ...] = ()
+    """Closing braces that stand before their command."""
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.repeated or self.invented or self.crossed)
+
+
+class PlaceholdersDamaged(ValueError):
+    """The text does not hold exactly the placeholders it must hold; `damage` says how."""
+
+    def __init__(self, damage: Damage) -> None:
+        self.damage = damage
+        super().__init__(f"placeholders differ: {damage}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    start: int
+    end: int
+    is_url: bool = False
+    opener: int | None = None
+    """Index of the span whose brace this one closes."""
+
+
+_PLACEHOLDER = re.compile(r"⟦([1-9][0-9]{0,4})⟧")
+_STRAY_BRACKET = re.compile(r"[⟦⟧]")
+
+_TOP_LEVEL_DOMAINS = frozenset(
+    "com org net io ai edu gov co cn de uk app dev fr jp me ly gl sh xyz science info eu ch ca it es nl in kr tw au us be se no at ru br".split()
+)
+# Possessive quantifiers and look-behinds keep every alternative linear on hostile input.
+_URL_BODY = r"(?:[^\s<>\"⟦⟧{}$\\^`|\u2E80-\U0010FFFF]|\\[_~%#&])"
+_ACCENTED_LETTER = r"\\(?:['\"`^~=.](?:\{\\?[A-Za-z]\}|\\?[A-Za-z])|[uvHcdbtkr](?:\{\\?[A-Za-z]\}|\ [A-Za-z]))"
+_CANDIDATE = re.compile(
+    rf"""
+      (?P<bracket>[⟦⟧])
+    | (?P<chat><\|[^|<>\s]{{1,40}}\|>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>)
+    | (?P<environment>\\begin\{{(?P<name>[A-Za-z]+\*?)\}})
+    | (?P<display>\\\[)
+    | (?P<inline>\\\()
+    | (?P<reference>\\(?:[A-Za-z]{{0,12}}cite[A-Za-z]{{0,12}}|(?:eq|auto|c|C|page|name)?ref|label|url|nolinkurl)\*?(?:\[[^\[\]]{{0,80}}\]){{0,2}}\{{[^{{}}]{{0,400}}\}})
+    | (?P<amount>(?<![\w.])\d++(?:[.,]\d++)*+\\%|\\\$\d++(?:[.,]\d++)*+)
+    | (?P<accented>(?<![A-Za-z\\])[A-Za-z]*+(?:(?:\{{{_ACCENTED_LETTER}\}}|{_ACCENTED_LETTER})[A-Za-z]*+)++)
+    | (?P<underscored>(?<![A-Za-z0-9\\])[A-Za-z0-9]++(?:\\_[A-Za-z0-9]++)++)
+    | (?P<braced>\\(?:(?P<emphasis>emph|text(?:bf|it|sl|up|rm|md))(?![A-Za-z])|[A-Za-z]++)\*?(?:\[[^\[\]]{{0,80}}\])?\{{)
+    | (?P<command>\\(?:[A-Za-z]++\*?|[^A-Za-z\s⟦⟧]|\ ))
+    | (?P<dollar>\$)
+    | (?P<url>(?<![A-Za-z])(?:https?|ftp)://{_URL_BODY}+|(?<![\w.])www\.{_URL_BODY}+)
+    | (?P<mail>(?:(?<![\w.+{{}}-])[\w.+-]++|\{{[\w.+,\s-]{{1,200}}\}})@(?:[A-Za-z0-9-]++\.)++[A-Za-z]{{2,}}+)
+    | (?P<doi>(?<![\w.])(?:doi:\s?)?10\.\d{{4,9}}/{_URL_BODY}+)
+    | (?P<path>(?<![\w.@/-])[A-Za-z0-9][A-Za-z0-9-]*+(?:\.[A-Za-z0-9-]++)++/{_URL_BODY}*)
+    | (?P<citation>\[\d{{1,3}}(?:\s?[,;–-]\s?\d{{1,3}}){{0,30}}\])
+    | (?P<paper>(?<![\w.])(?:ar[Xx]iv:\s?)?\d\d(?:0[1-9]|1[0-2])\.\d{{4,5}}(?:v\d{{1,3}})?(?![\w.]\d|\d)|(?<![\w.])(?:ar[Xx]iv:\s?)?(?:hep-(?:ex|lat|ph|th)|astro-ph|cond-mat|gr-qc|math-ph|nucl-(?:ex|th)|quant-ph|math|cs|physics|cmp-lg)(?:\.[A-Z]{{2}})?/\d{{7}}(?:v\d{{1,3}})?)
+    | (?P<tag></?[A-Za-z][A-Za-z0-9_-]{{0,30}}(?:\s[^<>]{{0,100}})?/?>)
+    | (?P<code>`[^`\s]{{1,80}}`)
+    """,
+    re.VERBOSE,
+)
+_CLOSER = {"display": "\\]", "inline": "\\)"}
+_TEX_CHARACTERS = re.compile(r"[\\^_{}=<>]")
+_PROSE_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}(?![A-Za-z])")
+_MOST_PROSE_WORDS = 4  # more plain words than this between two dollars, and no TeX: the dollars are not a pair
+
+
+def mask(text: str, first_number: int = 1) -> MaskedText:
+    """Puts `⟦n⟧` in place of what must not be translated, counting from `first_number` in the text's order."""
+    spans = list(_spans(text))
+    masks = tuple(
+        Mask(first_number + i, text[s.start : s.end], s.is_url, None if s.opener is None else first_number + s.opener) for i, s in enumerate(spans)
+    )
+    pieces: list[str] = []
+    position = 0
+    for span, made in zip(spans, masks, strict=True):
+        pieces += [text[position : span.start], f"⟦{made.number}⟧"]
+        position = span.end
+    return MaskedText("".join(pieces) + text[position:], masks, len(_dollars(text)) % 2 == 0)
+
+
+def damage_of(text: str, masks: Sequence[Mask]) -> Damage:
+    """Compares the placeholders of a translated text with those it must hold, each exactly once."""
+    places = {int(match[1]): match.start() for match in _PLACEHOLDER.finditer(text)}
+    counts = Counter(int(match[1]) for match in _PLACEHOLDER.finditer(text))
+    known = {made.number for made in masks}
+    return Damage(
+        lost=tuple(sorted(known - counts.keys())),
+        repeated=tuple(sorted(number for number, count in counts.items() if number in known and count > 1)),
+        invented=_invented(text, known),
+        crossed=tuple(m.number for m in masks if m.closes in places and m.number in places and places[m.number] < places[m.closes]),
+    )
+
+
+def invented_placeholders(text: str, masks: Sequence[Mask]) -> tuple[str, ...]:
+    """For a TL;DR, which may use the source's placeholders or leave them out: those that the source lacks."""
+    return _invented(text, {made.number for made in masks})
+
+
+def restore(text: str, masks: Sequence[Mask], *, space_after_url: bool = False) -> str:
+    """Puts the originals back; raises PlaceholdersDamaged unless each placeholder stands exactly once and none else does.
+
+    With `space_after_url`, a space separates a link from a Han letter or full-width mark right after it, which
+    readers' programs would otherwise take for a part of the address.
+    """
+    damage = damage_of(text, masks)
+    if damage:
+        raise PlaceholdersDamaged(damage)
+    return fill_in(text, masks, space_after_url=space_after_url)
+
+
+def fill_in(text: str, masks: Sequence[Mask], *, space_after_url: bool = False) -> str:
+    """Like `restore`, for texts that may use some of the placeholders: every one there must be known (else KeyError)."""
+    by_number = {made.number: made for made in masks}
+
+    def original(match: re.Match[str]) -> str:
+        made = by_number[int(match[1])]
+        following = text[match.end() : match.end() + 1]
+        is_glued = space_after_url and made.is_url and following > "\u2e7f"
+        return made.original + (" " if is_glued else "")
+
+    return _PLACEHOLDER.sub(original, text)
+
+
+def without_placeholders(text: str) -> str:
+    """The words alone, for counting letters and lengths."""
+    return _PLACEHOLDER.sub(" ", text)
+
+
+def _invented(text: str, known: set[int]) -> tuple[str, ...]:
+    unknown = [match[0] for match in _PLACEHOLDER.finditer(text) if int(match[1]) not in known]
+    return tuple(dict.fromkeys(unknown + _STRAY_BRACKET.findall(_PLACEHOLDER.sub("", text))))
+
+
+def _spans(text: str) -> Iterator[_Span]:
+    """The stretches to mask, in order and disjoint."""
+    formulas = dict(_dollar_formulas(text))
+    closers: dict[int, int] = {}
+    position = count = 0
+    while (found := _next_candidate(text, position, closers)) is not None:
+        start, match = found
+        if match is None:
+            yield _Span(start, start + 1, opener=closers[start])
+            count, position = count + 1, start + 1
+            continue
+        end = _end_of(text, match, formulas)
+        if end is None:
+            position = start + 1
+            continue
+        if match["braced"] and end == match.end() and (close := _closing_brace(text, end)) is not None:
+            closers[close] = count
+        yield _Span(start, end, is_url=match.lastgroup in ("url", "path", "doi"))
+        count, position = count + 1, end
+
+
+def _next_candidate(text: str, position: int, closers: dict[int, int]) -> tuple[int, re.Match[str] | None] | None:
+    match = _CANDIDATE.search(text, position)
+    closer = min((at for at in closers if at >= position), default=None)
+    if closer is not None and (match is None or closer < match.start()):
+        return closer, None
+    return None if match is None else (match.start(), match)
+
+
+def _end_of(text: str, match: re.Match[str], formulas: dict[int, int]) -> int | None:
+    """Where the stretch that begins with `match` ends; None where it is nothing to mask after all."""
+    kind = match.lastgroup
+    if kind == "dollar":
+        return formulas.get(match.start())
+    if match["environment"]:
+        closing = f"\\end{{{match['name']}}}"
+        at = text.find(closing, match.end())
+        return match.end() if at < 0 else at + len(closing)
+    if kind in _CLOSER:
+        at = text.find(_CLOSER[kind], match.end())
+        return match.end() if at < 0 else at + 2
+    if kind == "braced":
+        return _end_of_braced(text, match)
+    if kind in ("url", "path", "doi"):
+        return _end_of_url(match)
+    return match.end()
+
+
+def _end_of_braced(text: str, match: re.Match[str]) -> int:
+    """A command with a name or number for its argument is masked whole; with words, only its frame; without an end, itself."""
+    close = _closing_brace(text, match.end())
+    if close is None:
+        return match.end() - 1
+    argument = text[match.end() : close]
+    is_phrase = re.search(r"[^\W\d_]\s+\S|\s[^\W\d_]", argument) is not None or len(argument) > 60
+    is_word = match["emphasis"] is not None and re.fullmatch(r"[a-z]{3,}(?:-[a-z]+)*", argument) is not None
+    return match.end() if is_phrase or is_word else close + 1
+
+
+def _closing_brace(text: str, position: int) -> int | None:
+    depth = 1
+    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, position):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.start()
+    return None
+
+
+def _end_of_url(match: re.Match[str]) -> int | None:
+    """Without the punctuation of the sentence around it; a closing bracket belongs to it only if it was opened in it."""
+    if match["path"] and match[0].partition("/")[0].rpartition(".")[2].lower() not in _TOP_LEVEL_DOMAINS:
+        return None
+    url = match[0]
+    while url and (url[-1] in ".,;:!?'*_~" or any(url[-1] == b and url.count(b) > url.count(a) for a, b in ("()", "[]", "{}"))):
+        url = url[:-1]
+    return match.start() + len(url)
+
+
+def _dollars(text: str) -> list[int]:
+    """Positions of the dollars that no backslash escapes."""
+    return [match.start() for match in re.finditer(r"\\.|(\$)", text, re.DOTALL) if match[1]]
+
+
+def _dollar_formulas(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each `$…$` and `$$…$$`; none where their number is odd or the pairs would enclose prose."""
+    dollars = _dollars(text)
+    if len(dollars) % 2:
+        return []
+    for knows_money in (True, False):  # `$5 and $10` is money, unless a formula would then stay without a partner
+        pairs = _pairs(text, dollars, knows_money)
+        if pairs is not None and not any(_is_prose(text[start:end]) for start, end in pairs):
+            return pairs
+    return []
+
+
+def _pairs(text: str, dollars: list[int], knows_money: bool) -> list[tuple[int, int]] | None:
+    """Each opening mark with the next one of its width; None where one stays over."""
+    pairs: list[tuple[int, int]] = []
+    index = 0
+    while index < len(dollars):
+        width = _width(dollars, index)
+        if knows_money and width == 1 and _is_amount(text, dollars[index], (dollars + [len(text)])[index + 1]):
+            index += 1
+            continue
+        closing = index + width
+        if closing >= len(dollars) or (width == 2 and _width(dollars, closing) == 1):
+            return None
+        pairs.append((dollars[index], dollars[closing] + width))
+        index = closing + width
+    return pairs
+
+
+def _width(dollars: list[int], index: int) -> int:
+    """2 where another dollar follows at once, else 1."""
+    return 2 if index + 1 < len(dollars) and dollars[index + 1] == dollars[index] + 1 else 1
+
+
+def _is_amount(text: str, opening: int, closing: int) -> bool:
+    """Whether the dollar at `opening` is money, by what follows it up to the next dollar (or the text's end)."""
+    content = text[opening + 1 : closing]
+    if not content[:1].isdigit() or _TEX_CHARACTERS.search(content):
+        return False
+    ends_the_text = closing == len(text)
+    return ends_the_text or content[-1:].isspace() or content[-1:] in "(/-–~" or text[closing + 1 : closing + 2].isdigit() or _is_prose(content)
+
+
+def _is_prose(content: str) -> bool:
+    return _TEX_CHARACTERS.search(content) is None and len(_PROSE_WORD.findall(content)) > _MOST_PROSE_WORDS

@@ -14,17 +14,74 @@ The whole API for the engine:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
+import jinja2
+from pydantic import BaseModel, ConfigDict
+
 from digest_pipeline.model import Paper
-from digest_pipeline.translation.findings import Finding
+from digest_pipeline.translation.findings import FINDINGS, Code, Finding
+from digest_pipeline.translation.glossary import terms_present
 from digest_pipeline.translation.languages import Language
-from digest_pipeline.translation.masking import MaskedText
+from digest_pipeline.translation.masking import MaskedText, mask
 
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": …}`, as chat endpoints take it."""
+
+_PROMPTS = files("digest_pipeline.translation") / "prompts"
+_FEED_BOILERPLATE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?(?:Announce Type:\s*\S+\s+)?(?:Abstract:\s+)?", re.IGNORECASE)
+_LONGEST_ANSWER = 200_000  # characters; no abstract comes near, and a runaway answer is not worth parsing
+_LONGEST_REPEATED_ANSWER = 3  # times the paper's own length: a longer rejected answer is not sent back, it would only cost
+
+
+class TldrAnswer(BaseModel):
+    """What the model is asked for in English: one sentence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tldr_en: str
+
+
+class TranslationAnswer(BaseModel):
+    """What the model is asked for in any other language."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    translated_title: str
+    translated_abstract: str
+    tldr: str
+    tldr_en: str
+
+
+class StructuredAnswer(TranslationAnswer):
+    """The same with the structured summary switched on."""
+
+    motivation: str
+    method: str
+    result: str
+    conclusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The fields of one answer as the model gave them, placeholders and all; "" for what was not asked."""
+
+    translated_title: str = ""
+    translated_abstract: str = ""
+    tldr: str = ""
+    tldr_en: str = ""
+    motivation: str = ""
+    method: str = ""
+    result: str = ""
+    conclusion: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,32 +109,50 @@ class PromptRequest:
     key_fields: Mapping[str, str]
     """What was asked, for the answer's key: prompt, schema, language, glossary, normalised title and abstract; add model and sampling."""
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The fields of one answer as the model gave them, placeholders and all; "" for what was not asked."""
-
-    translated_title: str
-    translated_abstract: str
-    tldr: str
-    tldr_en: str
-    motivation: str = ""
-    method: str = ""
-    result: str = ""
-    conclusion: str = ""
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields asked for."""
+        return tuple(self.json_schema["properties"])
 
 
-def build_request(paper: Paper, language: Language, structured: bool) -> PromptRequest:
+def build_request(paper: Paper, language: Language, structured: bool = False) -> PromptRequest:
     """What to ask about `paper`. Pure: same paper text, language and files give an equal request.
 
     `en` is asked for a TL;DR only, structured or not.
     """
-    raise NotImplementedError
+    structured = structured and language.is_translated_into
+    source_title, source_abstract = clean_source(paper.title, one_line=True), clean_source(paper.abstract)
+    title = mask(source_title)
+    abstract = mask(source_abstract, first_number=1 + len(title.masks))
+    glossary = terms_present(language, f"{title.text}\n{abstract.text}")
+    schema = answer_schema(language, structured)
+    prompt = prompt_sha256(language, structured)
+    return PromptRequest(
+        messages=[
+            {"role": "system", "content": _render(_instructions(language), language=language, structured=structured)},
+            {"role": "user", "content": _paper_as_json(title.text, abstract.text, glossary)},
+        ],
+        json_schema=schema,
+        schema_name="structured_translation" if structured else "translation" if language.is_translated_into else "tldr",
+        language=language,
+        structured=structured,
+        source_title=source_title,
+        source_abstract=source_abstract,
+        title=title,
+        abstract=abstract,
+        glossary=MappingProxyType(glossary),
+        prompt_sha256=prompt,
+        key_fields=MappingProxyType(_key_fields(language, prompt, schema, glossary, source_title, source_abstract)),
+    )
 
 
 def build_retry(request: PromptRequest, previous_text: str, rejections: Sequence[Finding]) -> list[Message]:
     """The request's messages, then what was answered (unless it is empty or too long to be worth paying for) and why it was rejected."""
-    raise NotImplementedError
+    messages = list(request.messages)
+    if 0 < len(previous_text.strip()) <= _LONGEST_REPEATED_ANSWER * (len(request.source_title) + len(request.source_abstract)):
+        messages.append({"role": "assistant", "content": previous_text})
+    messages.append({"role": "user", "content": _render("retry.jinja", findings=rejections, rules=FINDINGS)})
+    return messages
 
 
 def parse_answer(request: PromptRequest, text: str) -> Answer | Finding:
@@ -85,9 +160,95 @@ def parse_answer(request: PromptRequest, text: str) -> Answer | Finding:
 
     Forgiven: white space, a code fence, words around one JSON object, further fields. Nothing else is guessed.
     """
-    raise NotImplementedError
+    if not text.strip():
+        return Finding(Code.ANSWER_BLANK, "the answer is empty")
+    if len(text) > _LONGEST_ANSWER:
+        return Finding(Code.ANSWER_UNREADABLE, f"the answer has {len(text)} characters")
+    fields = next((found for found in _json_objects(text) if any(name in found for name in request.fields)), None)
+    if fields is None:
+        return Finding(Code.ANSWER_UNREADABLE, "no JSON object with the fields asked for")
+    for name in request.fields:
+        if not isinstance(fields.get(name), str):
+            return Finding(Code.FIELD_MISSING, f"{name} is {'no text' if name in fields else 'not there'}")
+        if not fields[name].strip():
+            return Finding(Code.FIELD_MISSING, f"{name} is blank")
+    return Answer(**{name: _tidy(name, fields[name]) for name in request.fields})
 
 
+@cache
 def prompt_sha256(language: Language, structured: bool) -> str:
     """Hash of the prompt files that `build_request` and `build_retry` use for this language and setting."""
-    raise NotImplementedError
+    rendered = _render(_instructions(language), language=language, structured=structured and language.is_translated_into)
+    retry = (_PROMPTS / "retry.jinja").read_text(encoding="utf-8")
+    return hashlib.sha256(f"{rendered}\0{retry}".encode()).hexdigest()
+
+
+def answer_schema(language: Language, structured: bool) -> dict[str, Any]:
+    """The strict JSON schema of an answer, without the titles pydantic adds, which cost tokens."""
+    model = TldrAnswer if not language.is_translated_into else StructuredAnswer if structured else TranslationAnswer
+    properties = {name: {"type": field["type"]} for name, field in model.model_json_schema()["properties"].items()}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def clean_source(text: str, *, one_line: bool = False) -> str:
+    """Without the feed's `arXiv:…v1 Announce Type: new Abstract:`, which 17.8 % of earlier translations carried along."""
+    cleaned = _FEED_BOILERPLATE.sub("", text).strip() if "Announce Type:" in text[:200] else text.strip()
+    return " ".join(cleaned.split()) if one_line else cleaned
+
+
+def _instructions(language: Language) -> str:
+    return "translate.jinja" if language.is_translated_into else "tldr.jinja"
+
+
+def _paper_as_json(title: str, abstract: str, glossary: Mapping[str, str]) -> str:
+    paper: dict[str, Any] = {"title": title, "abstract": abstract}
+    if glossary:
+        paper["glossary"] = dict(glossary)
+    return json.dumps(paper, ensure_ascii=False)
+
+
+def _key_fields(
+    language: Language, prompt: str, schema: Mapping[str, Any], glossary: Mapping[str, str], title: str, abstract: str
+) -> dict[str, str]:
+    return {
+        "prompt": prompt,
+        "schema": hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest(),
+        "language": language.tag,
+        "glossary": json.dumps(glossary, ensure_ascii=False, sort_keys=True),
+        "title": title,
+        "abstract": " ".join(abstract.split()),
+    }
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (_PROMPTS / name).read_text(encoding="utf-8")),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - the reader is a model, not a browser
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _render(name: str, **values: Any) -> str:
+    return _environment().get_template(name).render(**values).strip()
+
+
+def _json_objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in the text, outermost ones from the left; raw line breaks inside strings are forgiven."""
+    decoder = json.JSONDecoder(strict=False)
+    position = text.find("{")
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            end = position + 1
+        else:
+            yield value
+        position = text.find("{", end)
+
+
+def _tidy(name: str, value: str) -> str:
+    """Without surrounding white space; on one line, except the abstract, whose paragraphs are kept."""
+    return value.strip() if name == "translated_abstract" else " ".join(value.split())

@@ -6,10 +6,14 @@ A new language is one new file; `digest_pipeline_tests/test_translation_language
 
     tag, endonym, english_name, html_lang     names of the language
     [script]       ranges: code points of its letters; least_share: least share of them in a translated abstract;
-                   function_words: for Latin scripts, the words that tell it from English
+                   core_ranges, least_core_share: letters that no neighbour language has (kana);
+                   foreign_characters: letters of a neighbour in the same ranges (traditional forms, for simplified Chinese);
+                   function_words: for Latin scripts, the words that tell it from English and from each other
     [length]       abstract, title: least and most plausible length of the translation ÷ length of the source, in characters;
                    tldr_most_characters: a longer TL;DR gets a warning
     [punctuation]  quotes, full_stop, colon, sentence_enders, space_after_url
+    [numbers]      words: how 0 … 12 are written out, alternatives parted by a bar; scales: signs for 1,000 and more
+    [boilerplate]  anywhere: words of arXiv's feed; before: labels put before a text; continuation: “continued” marks
     [labels.ROOM]  the words a room shows to readers, key → words; the same keys in every language
     [glossary]     English term → its translation; the same word again where the term stays in English
 """
@@ -28,6 +32,11 @@ from typing import Any
 from digest_pipeline.errors import SettingsError
 
 _FILES = files(__name__)
+_LATIN_WORD = re.compile(r"[A-Za-z\u00C0-\u024F]+")
+
+
+def _within(character: str, ranges: tuple[tuple[int, int], ...]) -> bool:
+    return any(first <= ord(character) <= last for first, last in ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +46,40 @@ class Script:
     ranges: tuple[tuple[int, int], ...]
     """Code points (first, last) of the letters that are the language's own."""
     least_share: float
-    """Least share of those letters among all letters of a translated abstract; below it, the text was left untranslated."""
+    """Least share of a translated abstract that must be in them; below it, the text was left untranslated."""
+    core_ranges: tuple[tuple[int, int], ...]
+    least_core_share: float
+    """Least share of the core letters among the own ones; 0 where no neighbour language shares the script."""
+    foreign_characters: frozenset[str]
     function_words: frozenset[str]
     """Lower-case articles and prepositions; empty where the script alone tells the language from English."""
 
     def owns(self, character: str) -> bool:
-        return any(first <= ord(character) <= last for first, last in self.ranges)
+        return _within(character, self.ranges)
+
+    def own_letters(self, text: str) -> str:
+        return "".join(character for character in text if character.isalpha() and self.owns(character))
 
     def share(self, text: str) -> float:
-        """The share of the language's own letters among all letters of `text`; 1.0 where there is no letter."""
-        letters = [character for character in text if character.isalpha()]
-        return sum(map(self.owns, letters)) / len(letters) if letters else 1.0
+        """How much of `text` is in the language's letters, 0 … 1; 1.0 where there is no letter at all.
+
+        Where the script is not Latin, a Latin word counts as one letter: a system's name weighs as much as a sign.
+        """
+        own = len(self.own_letters(text))
+        other = [character for character in text if character.isalpha() and not self.owns(character)]
+        is_latin_script = self.owns("a")
+        foreign = len(other) if is_latin_script else len(_LATIN_WORD.findall(text)) + sum(not c.isascii() and ord(c) > 0x24F for c in other)
+        return own / (own + foreign) if own + foreign else 1.0
+
+    def core_share(self, text: str) -> float:
+        """The share of the core letters among the own ones; 1.0 where the language has no core or the text no own letter."""
+        own = self.own_letters(text)
+        return sum(_within(c, self.core_ranges) for c in own) / len(own) if own and self.core_ranges else 1.0
+
+    def foreign_share(self, text: str) -> float:
+        """The share of a neighbour language's letters among the own ones; 0.0 for a text without own letters."""
+        own = self.own_letters(text)
+        return sum(c in self.foreign_characters for c in own) / len(own) if own else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +102,24 @@ class Lengths:
     tldr_most_characters: int
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    words: tuple[tuple[str, ...], ...]
+    """How 0 … 12 may be written out."""
+    scales: tuple[str, ...]
+    """Signs or words for thousand, million and so on; a number before one may have other digits than its source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boilerplate:
+    """Words that have no place in a translation, unless the source has them too."""
+
+    anywhere: tuple[str, ...]
+    before: tuple[str, ...]
+    """Labels that models put before a text, followed by a colon."""
+    continuation: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Language:
     """One language, as its file gives it. Compared by identity: `load_language` returns the same object each time."""
@@ -83,6 +133,8 @@ class Language:
     script: Script
     lengths: Lengths
     punctuation: Punctuation
+    numbers: Numbers
+    boilerplate: Boilerplate
     labels: Mapping[str, Mapping[str, str]]
     """Room → key → words."""
     glossary: Mapping[str, str]
@@ -137,14 +189,29 @@ def _language(data: Mapping[str, Any]) -> Language:
         script=_script(data["script"]),
         lengths=Lengths(_bounds(data["length"]["abstract"]), _bounds(data["length"]["title"]), int(data["length"]["tldr_most_characters"])),
         punctuation=_punctuation(data["punctuation"]),
+        numbers=_numbers(data["numbers"]),
+        boilerplate=Boilerplate(*(tuple(data["boilerplate"][key]) for key in ("anywhere", "before", "continuation"))),
         labels=MappingProxyType({room: MappingProxyType(_words(words)) for room, words in data["labels"].items()}),
         glossary=MappingProxyType(_words(data["glossary"])),
     )
 
 
 def _script(data: Mapping[str, Any]) -> Script:
-    ranges = tuple(_code_points(text) for text in data["ranges"])
-    return Script(ranges, float(data["least_share"]), frozenset(data.get("function_words", ())))
+    return Script(
+        ranges=tuple(map(_code_points, data["ranges"])),
+        least_share=float(data["least_share"]),
+        core_ranges=tuple(map(_code_points, data.get("core_ranges", ()))),
+        least_core_share=float(data.get("least_core_share", 0)),
+        foreign_characters=frozenset(data.get("foreign_characters", "")),
+        function_words=frozenset(data.get("function_words", ())),
+    )
+
+
+def _numbers(data: Mapping[str, Any]) -> Numbers:
+    words = tuple(tuple(word.split("|")) for word in data["words"])
+    if len(words) != 13:
+        raise ValueError(f"[numbers] words are {len(words)}, not the 13 from 0 to 12")
+    return Numbers(words, tuple(data["scales"]))
 
 
 def _code_points(text: str) -> tuple[int, int]:
