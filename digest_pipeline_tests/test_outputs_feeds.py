@@ -165,7 +165,7 @@ def assert_only_known_markup(content: str) -> None:
 
 def test_hostile_texts_stay_text() -> None:
     feed = a_feed([hostile_entry(HOSTILE)])
-    atom, rss, document = assert_valid(feed)
+    atom, _, document = assert_valid(feed)
     for content in (feed.items[0].html, document["items"][0]["content_html"]):
         assert_only_known_markup(content)
         assert "<script>" in html.fragment_fromstring(content, create_parent="div").text_content()
@@ -177,7 +177,7 @@ def test_hostile_texts_stay_text() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=300))
 def test_any_text_gives_valid_feeds(text: str) -> None:
-    feed = a_feed([hostile_entry("x " + text)])
+    feed = a_feed([hostile_entry(text)])
     assert_valid(feed)
     assert_only_known_markup(feed.items[0].html)
 

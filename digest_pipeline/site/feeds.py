@@ -152,7 +152,7 @@ def _eastern_midnight(day: date) -> datetime:
 
 def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequence[str]) -> FeedItem:
     paper, summary = entry.paper, entry.summary
-    title = one_line(summary.translated_title or paper.title)
+    title = one_line(summary.translated_title) or one_line(paper.title) or f"arXiv:{paper.arxiv_id}"
     return FeedItem(
         id=f"https://arxiv.org/abs/{paper.arxiv_id}v{paper.version}#{language.tag}",
         url=f"{site_url}/{paths.paper_page(language.tag, paper.arxiv_id)}" if site_url else paper.abs_url,
@@ -199,6 +199,7 @@ def _template() -> Any:
 def atom_bytes(feed: Feed) -> bytes:
     """The feed as Atom (RFC 4287), UTF-8."""
     generator = _generator(feed, "xml")
+    generator.author({"name": "arXiv"})  # holds for an entry without authors, which Atom would refuse
     for item in feed.items:
         entry = _entry(generator, item)
         entry.author([{"name": name} for name in item.authors])
@@ -216,7 +217,8 @@ def rss_bytes(feed: Feed) -> bytes:
         entry = _entry(generator, item)
         entry.description(item.summary or item.title)
         entry.link(href=item.url)
-        entry.dc.dc_creator(list(item.authors))
+        if item.authors:
+            entry.dc.dc_creator(list(item.authors))
     content: bytes = generator.rss_str(pretty=True)
     return content
 

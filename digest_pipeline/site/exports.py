@@ -1,0 +1,258 @@
+r"""One day's papers for other programs: JSON Lines, BibTeX, and the `citation_*` metadata that Zotero reads.
+
+    site/<tag>/<day>/<category>.jsonl   .bib
+
+What lives here: these formats' bytes. What does not: the tables, which are the better source for analysis
+(`docs/recipes.md`), and a second Markdown: the digest's own file has front matter, footnotes and absolute
+links that Obsidian reads as they are, so `data/digests/<tag>/` opens as a vault.
+
+BibTeX runs on other people's machines, so nothing from a title reaches TeX as a command: text is turned into
+Unicode and encoded anew; only mathematics stays TeX, and not where it is unbalanced or could read a file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from digest_pipeline import tables
+from digest_pipeline.home import DataHome
+from digest_pipeline.model import DigestEntry, Paper, id_sort_key
+from digest_pipeline.site import paths
+from digest_pipeline.site.clean import one_line
+
+if TYPE_CHECKING:
+    from pylatexenc.latexencode import UnicodeToLatexEncoder
+
+JSONL_FIELDS: tuple[str, ...] = tuple(dict.fromkeys([*tables.PAPERS.names, *tables.TRANSLATED_SUMMARIES.names]))
+"""The keys of each line: the columns of both tables under their own names, in their order."""
+
+# -- JSON Lines -------------------------------------------------------------------------------------
+
+
+def jsonl_bytes(entries: Iterable[DigestEntry]) -> bytes:
+    """One object a line and paper, UTF-8; texts exactly as in the tables, instants ISO 8601 in UTC. No paper: no line."""
+    return "".join(json.dumps(_row(entry), ensure_ascii=False) + "\n" for entry in entries).encode()
+
+
+def _row(entry: DigestEntry) -> dict[str, Any]:
+    paper = entry.paper
+    row = asdict(entry.summary) | asdict(paper) | {"abs_url": paper.abs_url, "pdf_url": paper.pdf_url}
+    return {name: _plain(row[name]) for name in JSONL_FIELDS}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+# -- BibTeX -----------------------------------------------------------------------------------------
+
+
+def bibtex_bytes(papers: Iterable[Paper]) -> bytes:
+    """One `@misc` a paper, UTF-8, in the order given; of two versions of a paper the newer. No paper: a comment."""
+    newest: dict[str, Paper] = {}
+    for paper in papers:
+        if paper.arxiv_id not in newest or newest[paper.arxiv_id].version < paper.version:
+            newest[paper.arxiv_id] = paper
+    return ("\n".join(map(_bibtex_entry, newest.values())) or "% no papers\n").encode()
+
+
+def bibtex_key(arxiv_id: str) -> str:
+    """`arxiv-2404.01438`, `arxiv-hep-ex-0406020`: from the id alone, so it never changes and is unique."""
+    return "arxiv-" + arxiv_id.replace("/", "-")
+
+
+def _bibtex_entry(paper: Paper) -> str:
+    year, month, _, _ = id_sort_key(paper.arxiv_id)
+    fields = {
+        "title": f"{{{tex_safe(paper.title) or bibtex_key(paper.arxiv_id)}}}",  # inner braces keep capitals
+        "author": " and ".join(name for name in map(bibtex_name, paper.authors) if name),
+        "year": str(paper.submitted_at_utc.year if paper.submitted_at_utc else year),
+        "month": str(paper.submitted_at_utc.month if paper.submitted_at_utc else month),
+        "eprint": paper.arxiv_id,
+        "archiveprefix": "arXiv",
+        "primaryclass": paper.primary_category,
+        "version": str(paper.version),
+        "doi": _address_safe(paper.doi or ""),
+        "journal": tex_safe(paper.journal_ref or ""),
+        "note": tex_safe(paper.comment or ""),
+        "url": paper.abs_url,
+        "abstract": tex_safe(paper.abstract),
+    }
+    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
+    return f"@misc{{{bibtex_key(paper.arxiv_id)},\n{lines}}}\n"
+
+
+def _address_safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9./:;()<>_\-+]", "", text)
+
+
+_COLLABORATION = re.compile(r"\b(collaboration|consortium|team|group|project|network|initiative|community)\b", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:Jr|Sr)\.?|II|III|IV")
+
+
+def bibtex_name(name: str) -> str:
+    """`Ludwig van Beethoven` → `van Beethoven, Ludwig`; collaborations and single words stay whole in braces."""
+    name = one_line(name)
+    words = [word for word in name.replace(",", " , ").split() if word != ","]
+    if not words:
+        return ""
+    if len(words) == 1 or _COLLABORATION.search(name) or "(" in name:
+        return f"{{{tex_safe(name)}}}"
+    suffix = words.pop() if len(words) > 2 and _SUFFIX.fullmatch(words[-1]) else ""
+    family, given = _family_and_given(name, words)
+    return ", ".join(_name_part(part) for part in (family, suffix, given) if part)
+
+
+def _family_and_given(name: str, words: Sequence[str]) -> tuple[str, str]:
+    before, comma, after = name.partition(",")
+    if comma and after.strip() and not _SUFFIX.fullmatch(after.strip()):
+        return before.strip(), after.strip()
+    start = next((n for n, word in enumerate(words) if n and word[0].islower() and n < len(words) - 1), len(words) - 1)
+    return " ".join(words[start:]), " ".join(words[:start])
+
+
+def _name_part(part: str) -> str:
+    """A word `and` or a comma inside would begin another name."""
+    safe = tex_safe(part)
+    return f"{{{safe}}}" if re.search(r",|\band\b", safe, re.IGNORECASE) else safe
+
+
+# -- TeX --------------------------------------------------------------------------------------------
+
+_MATHEMATICS = re.compile(
+    r"(?<!\\)\$\$(?:\\.|[^$\\])+?\$\$|(?<![\\$])\$(?:\\.|[^$\\])+?\$(?![\d$])|\\\((?:(?!\\\)).)+?\\\)|\\\[(?:(?!\\\]).)+?\\\]", re.DOTALL
+)
+_DANGEROUS = re.compile(
+    r"\^\^|\\(?:input|include\w*|import|subfile|verbatiminput|lstinputlisting|write\d*|immediate|openin|openout|read\w*|close\w+|special|csname|catcode|"
+    r"[egx]?def|let|futurelet|global|long|outer|newcommand|renewcommand|providecommand|newenvironment|usepackage|RequirePackage|documentclass|"
+    r"directlua|lat\w*lua|luaexec|ShellEscape|pdf\w+|expandafter|every\w+|loop|repeat|newwrite|newread|scantokens|begingroup|endgroup|"
+    r"makeatletter|end|begin|bye|dump|jobname|batchmode|par|vspace|hspace|rule|char|href|url|html\w*)(?![A-Za-z])"
+)
+_HARMLESS_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{(?:[bpvV]?matrix|cases|aligned|array|smallmatrix|split|gathered)\}")
+_ACCENT = re.compile(
+    r"""\{?\\["'`^~=.]\s*(?:\{\\?[A-Za-z]\}|\\?[A-Za-z])\}?|\{?\\[uvHcdbrkt](?:\s*\{\\?[A-Za-z]{1,2}\}|\s+[A-Za-z]\b)\}?"""
+    r"""|\{?\\(?:ss|aa|AA|ae|AE|oe|OE|o|O|l|L|i|j)(?![A-Za-z])(?:\s*\{\})?\}?"""
+)
+_FORMATTING = re.compile(r"\\(?:emph|textit|textbf|texttt|textsc|textrm|textsf|textsl|underline|uppercase|text|mbox)\s*\{([^{}]*)\}")
+_GROUP = re.compile(r"(?<!\\)\{([^{}]*)(?<!\\)\}")
+_ESCAPED = re.compile(r"\\([&%$#_{} ])")
+_PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?'()/*+=\-]*")
+
+
+def tex_safe(text: str) -> str:
+    """One line of LaTeX that prints `text` (itself TeX as arXiv gives it): mathematics kept, braces balanced, no command."""
+    text = one_line(text)
+    parts: list[str] = []
+    end = 0
+    for match in _MATHEMATICS.finditer(text):
+        parts += [_encoded(_unescaped(text[end : match.start()])), _mathematics(match[0])]
+        end = match.end()
+    return "".join([*parts, _encoded(_unescaped(text[end:]))])
+
+
+def _mathematics(formula: str) -> str:
+    if _DANGEROUS.search(_HARMLESS_ENVIRONMENT.sub("", formula)) or not _balanced(formula):
+        return _encoded(formula)
+    return re.sub(r"(?<!\\)([%#])", r"\\\1", formula)
+
+
+def _balanced(formula: str) -> bool:
+    """Braces as BibTeX counts them: escaped ones too. And no `$` inside that would end the formula."""
+    depth = 0
+    for character in formula:
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            return False
+    trailing = re.search(r"(\\*)\$*$", formula.removesuffix(r"\)").removesuffix(r"\]"))
+    return depth == 0 and (trailing is None or len(trailing[1]) % 2 == 0)
+
+
+def _unescaped(text: str) -> str:
+    """TeX's text-mode accents, emphasis, groups and escapes as plain Unicode; anything else as it stands."""
+    if "\\" not in text and "{" not in text:
+        return text
+    text = _ACCENT.sub(lambda match: _accent(match[0]), text)
+    while (shorter := _GROUP.sub(r"\1", _FORMATTING.sub(r"\1", text))) != text:
+        text = shorter
+    return _ESCAPED.sub(r"\1", text)
+
+
+@cache
+def _accent(tex: str) -> str:
+    from pylatexenc.latex2text import LatexNodes2Text
+
+    opened, closed = tex.count("{"), tex.count("}")
+    inner = tex.removeprefix("{") if opened > closed else tex
+    inner = inner.removesuffix("}") if closed > opened else inner
+    plain: str = LatexNodes2Text().latex_to_text(inner)
+    return ("{" if opened > closed else "") + plain + ("}" if closed > opened else "")
+
+
+def _encoded(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    encoded: str = _encoder().unicode_to_latex(text)
+    return encoded
+
+
+@cache
+def _encoder() -> UnicodeToLatexEncoder:
+    from pylatexenc.latexencode import RULE_DICT, UnicodeToLatexConversionRule, UnicodeToLatexEncoder
+
+    braces = UnicodeToLatexConversionRule(RULE_DICT, {ord("{"): r"\textbraceleft", ord("}"): r"\textbraceright"})  # `\{` would unbalance BibTeX
+    return UnicodeToLatexEncoder(
+        conversion_rules=[braces, "defaults"], replacement_latex_protection="braces-all", unknown_char_policy="keep", unknown_char_warning=False
+    )
+
+
+# -- metadata of a paper's page ---------------------------------------------------------------------
+
+
+def citation_meta(paper: Paper) -> tuple[tuple[str, str], ...]:
+    """(name, content) of each `<meta>` tag, in order, authors one by one; plain text, to be escaped by the template."""
+    submitted, updated = paper.submitted_at_utc, paper.updated_at_utc
+    pairs = [
+        ("citation_title", one_line(paper.title)),
+        *(("citation_author", name) for name in map(_citation_name, paper.authors)),
+        ("citation_publication_date", f"{submitted:%Y/%m/%d}" if submitted else f"{paper.listing_date:%Y/%m/%d}"),
+        ("citation_online_date", f"{updated:%Y/%m/%d}" if updated else ""),
+        ("citation_arxiv_id", paper.arxiv_id),
+        ("citation_doi", one_line(paper.doi or "")),
+        ("citation_journal_title", one_line(paper.journal_ref or "")),
+        ("citation_pdf_url", paper.pdf_url),
+        ("citation_abstract_html_url", paper.abs_url),
+        ("citation_keywords", "; ".join(paper.categories)),
+        ("citation_language", "en"),
+        ("citation_abstract", one_line(paper.abstract)),
+    ]
+    return tuple((name, content) for name, content in pairs if content)
+
+
+def _citation_name(name: str) -> str:
+    """`Family, Given`, as Google Scholar and Zotero read it; collaborations stay whole."""
+    name = one_line(name)
+    words = name.split()
+    if len(words) < 2 or "," in name or _COLLABORATION.search(name):
+        return name
+    family, given = _family_and_given(name, words)
+    return f"{family}, {given}"
+
+
+# -- files ------------------------------------------------------------------------------------------
+
+
+def write_exports(home: DataHome, tag: str, day: date, category: str, entries: Sequence[DigestEntry]) -> tuple[str, ...]:
+    """Writes both files of one day and category (or `all`) where they changed; returns their paths below `site/`."""
+    files = {
+        paths.export(tag, day, category, "jsonl"): jsonl_bytes(entries),
+        paths.export(tag, day, category, "bib"): bibtex_bytes(entry.paper for entry in entries),
+    }
+    for path, content in files.items():
+        home.write_if_changed(f"site/{path}", content)
+    return tuple(files)
