@@ -31,7 +31,9 @@ RUN_FAILED = RunFailed(
     what_to_do="set OPENAI_API_KEY",
     link="http://127.0.0.1:3000/runs/8d1f",
 )
-CHECK_FAILED = CheckFailed("every_paper_is_translated", "translated_summaries", "2026-06-02", False, "3 of 15 papers are untranslated", "8d1f", "http://x/runs/8d1f")
+CHECK_FAILED = CheckFailed(
+    "every_paper_is_translated", "translated_summaries", "2026-06-02", False, "3 of 15 papers are untranslated", "8d1f", "http://x/runs/8d1f"
+)
 
 
 class Clock:
@@ -89,7 +91,9 @@ def test_one_failure_is_told_once_however_often_it_is_posted(home: DataHome, tmp
     assert alerts.waiting(home) == []
 
 
-def test_an_alert_that_is_refused_waits_and_is_sent_when_the_service_is_back(home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock) -> None:
+def test_an_alert_that_is_refused_waits_and_is_sent_when_the_service_is_back(
+    home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock
+) -> None:
     settings = alerting(tmp_path, endpoint)
     alerts.post(home, settings, RUN_FAILED, now=clock)
     endpoint.status = 500
@@ -101,7 +105,9 @@ def test_an_alert_that_is_refused_waits_and_is_sent_when_the_service_is_back(hom
     assert alerts.deliver_waiting(home, settings, now=clock) == 1
 
 
-def test_a_dead_service_does_not_keep_the_others_from_being_told_nor_tell_them_twice(home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock) -> None:
+def test_a_dead_service_does_not_keep_the_others_from_being_told_nor_tell_them_twice(
+    home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock
+) -> None:
     settings = settings_with(tmp_path, DIGEST_ALERT_URLS=f"json://127.0.0.1:9/dead,json://{endpoint.address}/well")
     alerts.post(home, settings, RUN_FAILED, now=clock)
     for _ in range(3):
@@ -163,7 +169,9 @@ def test_without_an_address_nothing_is_kept_waiting(home: DataHome, tmp_path: Pa
 
 def test_a_backfill_is_told_once_however_many_of_its_runs_fail(home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock) -> None:
     settings = alerting(tmp_path, endpoint)
-    posted = [alerts.post(home, settings, BackfillFailed("abc", f"run{n}", (f"2026-06-0{n}",), "boom", "", "http://x"), now=clock) for n in range(1, 4)]
+    posted = [
+        alerts.post(home, settings, BackfillFailed("abc", f"run{n}", (f"2026-06-0{n}",), "boom", "", "http://x"), now=clock) for n in range(1, 4)
+    ]
     assert posted == [True, False, False]
 
 
@@ -180,7 +188,9 @@ def test_different_messages_never_share_a_key(one: list[str], other: list[str]) 
 
 def test_the_announcement_goes_to_the_readers_addresses_in_their_words(home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock) -> None:
     settings = settings_with(tmp_path, DIGEST_ANNOUNCE_URLS=f"json://{endpoint.address}/readers", DIGEST_ALERT_URLS="json://127.0.0.1:9/operator")
-    ready = DigestReady("2026-06-02", "zh", "2026-06-02 的 arXiv 摘要已备好：2 篇", {"新论文": 2}, (), (("稀疏注意力", "更快。"),), "", "https://digest.example/zh/")
+    ready = DigestReady(
+        "2026-06-02", "zh", "2026-06-02 的 arXiv 摘要已备好：2 篇", {"新论文": 2}, (), (("稀疏注意力", "更快。"),), "", "https://digest.example/zh/"
+    )
     alerts.post(home, settings, ready, now=clock)
     alerts.deliver_waiting(home, settings, now=clock)
     [received] = endpoint.received
@@ -189,7 +199,9 @@ def test_the_announcement_goes_to_the_readers_addresses_in_their_words(home: Dat
     assert "• 稀疏注意力\n  更快。" in received["message"]
 
 
-@pytest.mark.parametrize("message", [RUN_FAILED, CHECK_FAILED, BackfillFailed("b", "r", tuple(f"2026-06-{n:02}" for n in range(1, 9)), "boom", "", "http://x")])
+@pytest.mark.parametrize(
+    "message", [RUN_FAILED, CHECK_FAILED, BackfillFailed("b", "r", tuple(f"2026-06-{n:02}" for n in range(1, 9)), "boom", "", "http://x")]
+)
 def test_every_alert_names_the_run_and_fits_the_services(message: Message, tmp_path: Path, clock: Clock) -> None:
     letter = alerts.render(message, settings_with(tmp_path), clock())
     assert message.link in letter.body

@@ -38,6 +38,7 @@ from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.notify.plain import plain_math
 from digest_pipeline.settings import Settings
 from digest_pipeline.site.clean import one_line, printable
+from digest_pipeline.site.watch import WatchList, watched_entries
 from digest_pipeline.translation.languages import Language, load_language
 
 log = logging.getLogger(__name__)
@@ -53,9 +54,16 @@ class WatchedPapers:
     """What one watch list found on one day."""
 
     name: str
+    title: str
     reasons: Mapping[str, tuple[str, ...]]
-    """arXiv id → why it is shown; only papers that the list wants."""
+    """arXiv id → why it is shown, in the reader's words; only papers that the list wants."""
     recipients: tuple[str, ...] = ()
+
+
+def watched_papers(entries: Sequence[DigestEntry], watch_list: WatchList, language: Language) -> WatchedPapers:
+    """The day's papers that `watch_list` wants, with the reasons."""
+    reasons = {one.entry.paper.arxiv_id: tuple(reason.in_words(language) for reason in one.reasons) for one in watched_entries(entries, watch_list)}
+    return WatchedPapers(watch_list.name, watch_list.title, reasons, watch_list.mail_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ def compose(day: MailDay, *, list_name: str, sender: str, recipient: str, page: 
     message["Subject"] = words["subject"]
     message.set_content(_templates().get_template("mail.txt.jinja").render(words), cte="base64")
     message.add_alternative(_inlined(_templates().get_template("mail.html.jinja").render(words)), subtype="html", cte="base64")
+    message["Content-Language"] = day.language.html_lang  # after the content, which clears the Content- headers
     return message
 
 
@@ -115,7 +124,6 @@ def _set_headers(message: EmailMessage, day: MailDay, list_name: str, sender: st
     message["List-Unsubscribe"] = f"<mailto:{address}?subject=unsubscribe>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["Content-Language"] = day.language.html_lang
 
 
 def _words(day: MailDay, page: str) -> dict[str, object]:
@@ -174,7 +182,7 @@ def _watch_section(day: MailDay, watch: WatchedPapers) -> _Section:
     label = day.language.label
     entries = [entry for entry in in_reading_order(day.entries) if entry.paper.arxiv_id in watch.reasons]
     items = tuple(_item(entry, day.language, watch.reasons[entry.paper.arxiv_id]) for entry in entries)
-    return _Section(label("mail", "watch_heading").format(name=one_line(watch.name)), items, "" if items else label("mail", "watch_none"))
+    return _Section(label("mail", "watch_heading").format(name=one_line(watch.title)), items, "" if items else label("mail", "watch_none"))
 
 
 def _item(entry: DigestEntry, language: Language, reasons: tuple[str, ...] = ()) -> _Item:
@@ -233,7 +241,7 @@ def send_day(
     home: DataHome,
     settings: Settings,
     facts: DayFacts,
-    find_watched: Callable[[Sequence[DigestEntry]], Sequence[WatchedPapers]],
+    watch_lists: Sequence[WatchList],
     *,
     page: str,
     now: Callable[[], datetime],
@@ -247,7 +255,7 @@ def send_day(
         return 0
     language = load_language(settings.languages[0])
     entries = read_entries(home, facts.listing_date, language.tag)
-    watches = tuple(find_watched(entries))
+    watches = tuple(watched_papers(entries, watch_list, language) for watch_list in watch_lists)
     everybody = MailDay(facts, entries, language, watches)
     envelopes = [_Envelope("all", settings.mail_to, everybody)]
     envelopes += [_Envelope(f"watch-{watch.name}", watch.recipients, MailDay(facts, entries, language, (watch,))) for watch in watches]

@@ -37,4 +37,4 @@ def _converter() -> LatexNodes2Text:
     from pylatexenc.latex2text import LatexNodes2Text
 
     logging.getLogger("pylatexenc").setLevel(logging.ERROR)  # it warns about every TeX slip of every author
-    return LatexNodes2Text(math_mode="text", keep_comments=False, strict_latex_spaces=False)
+    return LatexNodes2Text(math_mode="text", keep_comments=False, strict_latex_spaces="based-on-source")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,30 +27,38 @@ class Mailbox:
     accepts_password: str | None = None
     received: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        if self.accepts_password and not session.authenticated:
+            return "530 5.7.0 authentication required"
         if address in self.refuses:
             return "550 5.1.1 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         self.received.append((envelope.mail_from or "", list(envelope.rcpt_tos), message_from_bytes(content, policy=default)))
         return "250 OK"
 
     def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         good = isinstance(data, LoginPassword) and data.password.decode() == self.accepts_password
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=good)  # not handled: the server itself answers 535
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
 def smtp_server(password: str | None = None) -> Iterator[Mailbox]:
     mailbox = Mailbox(accepts_password=password)
-    options: dict[str, Any] = {"authenticator": mailbox.authenticate, "auth_required": True, "auth_require_tls": False} if password else {}
-    controller = Controller(mailbox, hostname="127.0.0.1", port=0, **options)
+    options: dict[str, Any] = {"authenticator": mailbox.authenticate, "auth_require_tls": False} if password else {}
+    port = free_port()  # the controller greets its own port once, so it must know it beforehand
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:
-        port = controller.server.sockets[0].getsockname()[1]
         mailbox.address = f"127.0.0.1:{port}"
         yield mailbox
     finally:
