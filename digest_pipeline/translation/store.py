@@ -125,7 +125,8 @@ class BatchItem:
     about: str
     language: str
     listing_date: date
-    model: str
+    prompt_sha256: str
+    schema_version: str
     reserved_usd: float
 
 
@@ -144,8 +145,6 @@ class BatchRecord:
     state: BatchState
     endpoint: str
     model: str
-    prompt_sha256: str
-    schema_version: str
     created_at_utc: datetime
     batch_id: str = ""
     file_id: str = ""
