@@ -1,0 +1,1 @@
+"""Tests of the digest pipeline; the same rooms as the package."""

@@ -1,0 +1,1 @@
+"""Stand-ins and generators shared by the tests; nothing here reaches beyond loopback."""
