@@ -33,10 +33,13 @@ from digest_pipeline.errors import SettingsError
 
 _FILES = files(__name__)
 _LATIN_WORD = re.compile(r"[A-Za-z\u00C0-\u024F]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_OTHER_LETTER = re.compile(r"(?![A-Za-z\u00C0-\u024F])[^\W\d_]")
 
 
-def _within(character: str, ranges: tuple[tuple[int, int], ...]) -> bool:
-    return any(first <= ord(character) <= last for first, last in ranges)
+@cache
+def _class(ranges: tuple[tuple[int, int], ...]) -> re.Pattern[str]:
+    return re.compile("[" + "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in ranges) + "]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,10 @@ class Script:
     """Lower-case articles and prepositions; empty where the script alone tells the language from English."""
 
     def owns(self, character: str) -> bool:
-        return _within(character, self.ranges)
+        return _class(self.ranges).match(character) is not None
 
     def own_letters(self, text: str) -> str:
-        return "".join(character for character in text if character.isalpha() and self.owns(character))
+        return "".join(_class(self.ranges).findall(text))
 
     def share(self, text: str) -> float:
         """How much of `text` is in the language's letters, 0 … 1; 1.0 where there is no letter at all.
@@ -66,15 +69,14 @@ class Script:
         Where the script is not Latin, a Latin word counts as one letter: a system's name weighs as much as a sign.
         """
         own = len(self.own_letters(text))
-        other = [character for character in text if character.isalpha() and not self.owns(character)]
-        is_latin_script = self.owns("a")
-        foreign = len(other) if is_latin_script else len(_LATIN_WORD.findall(text)) + sum(not c.isascii() and ord(c) > 0x24F for c in other)
+        rest = _class(self.ranges).sub(" ", text)
+        foreign = len(_LETTER.findall(rest)) if self.owns("a") else len(_LATIN_WORD.findall(rest)) + len(_OTHER_LETTER.findall(rest))
         return own / (own + foreign) if own + foreign else 1.0
 
     def core_share(self, text: str) -> float:
         """The share of the core letters among the own ones; 1.0 where the language has no core or the text no own letter."""
         own = self.own_letters(text)
-        return sum(_within(c, self.core_ranges) for c in own) / len(own) if own and self.core_ranges else 1.0
+        return len(_class(self.core_ranges).findall(own)) / len(own) if own and self.core_ranges else 1.0
 
     def foreign_share(self, text: str) -> float:
         """The share of a neighbour language's letters among the own ones; 0.0 for a text without own letters."""
