@@ -16,6 +16,8 @@ class Kind(StrEnum):
     """The answer is not used; the model is asked again with the reason."""
     WARNING = "warning"
     """The answer is used; the row, the digest and the page say what to look at."""
+    DEFERRAL = "deferral"
+    """There is no answer yet, and nothing is wrong: the next run of the partition asks."""
 
 
 class Code(StrEnum):
@@ -37,7 +39,6 @@ class Code(StrEnum):
     BOILERPLATE = "boilerplate"
     LINK_INVENTED = "link-invented"
     MARKUP_INVENTED = "markup-invented"
-    MATHEMATICS_INVENTED = "mathematics-invented"
     CHAT_MARK = "chat-mark"
     NO_ANSWER = "no-answer"
     NUMBER_LOST = "number-lost"
@@ -46,7 +47,11 @@ class Code(StrEnum):
     TLDR_SENTENCES = "tldr-sentences"
     TLDR_LONG = "tldr-long"
     GLOSSARY = "glossary"
+    MATHEMATICS_INVENTED = "mathematics-invented"
+    EMPHASIS_INVENTED = "emphasis-invented"
     SOURCE_UNBALANCED = "source-unbalanced"
+    BUDGET_REACHED = "budget-reached"
+    BATCH_OPEN = "batch-open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,7 @@ FINDINGS: dict[Code, Rule] = {
         Rule(Code.REPETITION, _R, "the same words over and over"),
         Rule(Code.BOILERPLATE, _R, "words of arXiv's feed or a label before the text: 公告类型, 摘要：, arXiv:…v1 (17.8 % and 58.7 %)"),
         Rule(Code.LINK_INVENTED, _R, "a web or e-mail address that the source lacks"),
-        Rule(Code.MARKUP_INVENTED, _R, "HTML, Markdown links, code fences or bold marks that the source lacks"),
-        Rule(Code.MATHEMATICS_INVENTED, _R, "dollar signs or TeX delimiters that the source lacks"),
+        Rule(Code.MARKUP_INVENTED, _R, "HTML, Markdown links or code fences that the source lacks"),
         Rule(Code.CHAT_MARK, _R, "control words of chat templates, such as <|im_start|>: an injected instruction came through"),
         Rule(Code.NO_ANSWER, _R, "no usable answer came in the time or number of attempts allowed"),
         Rule(Code.NUMBER_LOST, _W, "a number of the abstract is not in the translation (8.5 %)"),
@@ -107,6 +111,10 @@ FINDINGS: dict[Code, Rule] = {
         Rule(Code.TLDR_SENTENCES, _W, "the TL;DR has more than one sentence (28 %)"),
         Rule(Code.TLDR_LONG, _W, "the TL;DR is longer than the language's limit"),
         Rule(Code.GLOSSARY, _W, "a term was translated otherwise than the glossary says"),
+        Rule(Code.MATHEMATICS_INVENTED, _W, "formulas or TeX commands that the source lacks, such as $O(n)$ for O(n)"),
+        Rule(Code.EMPHASIS_INVENTED, _W, "Markdown's bold or heading marks that the source lacks"),
         Rule(Code.SOURCE_UNBALANCED, _W, "the source has an odd number of $, so that its mathematics could not be protected (0.4 %)"),
+        Rule(Code.BUDGET_REACHED, Kind.DEFERRAL, "asking would pass the limit of a run's or a month's spending"),
+        Rule(Code.BATCH_OPEN, Kind.DEFERRAL, "the paper's batch has no answer yet"),
     )
 }
