@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 from digest_pipeline import tables, taxonomy
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus, id_sort_key
-from digest_pipeline.papers.ledger import read_facts
+from digest_pipeline.papers.ledger import read_facts, read_ledger
 from digest_pipeline.site.paths import ALL
 from digest_pipeline.site.watch import WatchList, WatchMatch, match_paper
 
@@ -62,8 +61,11 @@ class SiteDay:
 
     def entries(self, tag: str, category: str = ALL) -> tuple[DigestEntry, ...]:
         """Papers with their summaries in one language; a paper nobody asked for yet has a `deferred` one."""
-        by_id = self.summaries.get(tag, {})
-        return tuple(DigestEntry(paper, by_id.get(paper.arxiv_id) or not_asked_yet(paper, tag)) for paper in self.in_category(category))
+        return tuple(self.entry(tag, paper) for paper in self.in_category(category))
+
+    def entry(self, tag: str, paper: Paper) -> DigestEntry:
+        """One of the day's papers with its summary."""
+        return DigestEntry(paper, self.summaries.get(tag, {}).get(paper.arxiv_id) or not_asked_yet(paper, tag))
 
     def ledger_of(self, tag: str, category: str = ALL) -> DayLedger | None:
         """None where the language or category was configured after the day was made."""
@@ -76,12 +78,21 @@ def not_asked_yet(paper: Paper, tag: str) -> Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class DayOutline:
+    """A finished day without its texts: whether there was an announcement, and the versioned ids, newest first."""
+
+    announced: bool
+    papers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PaperRows:
     """One paper on one listing day: its text as announced then, with what each language has of it."""
 
     paper: Paper
     summaries: Mapping[str, Summary]
     facts: DayFacts
+    matches: tuple[WatchMatch, ...] = ()
 
 
 class Corpus:
@@ -121,19 +132,31 @@ class Corpus:
         summaries = {tag: self._summaries(day, tag) for tag in self._languages}
         return SiteDay(
             facts=read_facts(self._home, day),
-            ledger=tuple(_ledger_rows(self._home.read_table(self._home.ledger_file(day), tables.LEDGER))),
+            ledger=tuple(read_ledger(self._home, day)),
             papers=tuple(sorted(papers, key=lambda paper: id_sort_key(paper.arxiv_id), reverse=True)),
             summaries=MappingProxyType(summaries),
             matches=MappingProxyType(self._matches(papers, summaries)),
         )
+
+    def outline(self, day: date) -> DayOutline:
+        """Which papers a day has, without building them."""
+        rows = self._home.read_table(self._home.papers_file(day), tables.PAPERS).select(["arxiv_id", "version"]).to_pylist()
+        rows.sort(key=lambda row: id_sort_key(row["arxiv_id"]), reverse=True)
+        return DayOutline(read_facts(self._home, day).announced, tuple(f"{row['arxiv_id']}v{row['version']}" for row in rows))
 
     def load_papers(self, day: date, ids: Collection[str]) -> list[PaperRows]:
         """Only the given papers of one day, without building values for the others."""
         papers = tables.papers_from_table(_only(self._home.read_table(self._home.papers_file(day), tables.PAPERS), ids))
         by_language = {tag: self._summaries(day, tag, ids) for tag in self._languages}
         facts = read_facts(self._home, day)
+        matches = self._matches(papers, by_language)
         return [
-            PaperRows(paper, {tag: rows.get(paper.arxiv_id) or not_asked_yet(paper, tag) for tag, rows in by_language.items()}, facts)
+            PaperRows(
+                paper,
+                {tag: rows.get(paper.arxiv_id) or not_asked_yet(paper, tag) for tag, rows in by_language.items()},
+                facts,
+                matches.get(paper.arxiv_id, ()),
+            )
             for paper in papers
         ]
 
@@ -152,12 +175,6 @@ class Corpus:
             for paper in papers
         }
         return {arxiv_id: matches for arxiv_id, matches in found.items() if matches}
-
-
-def _ledger_rows(table: pa.Table) -> Iterator[DayLedger]:
-    for row in table.to_pylist():
-        lists: dict[str, Any] = {name: tuple(row[name]) for name in ("missing_fetched", "missing_rendered")}
-        yield DayLedger(**{**row, **lists})
 
 
 def _only(table: pa.Table, ids: Collection[str]) -> pa.Table:

@@ -6,9 +6,9 @@ settings (`settings.py`) or `watch.toml` (`watch.py`).
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from digest_pipeline import __version__
@@ -27,6 +27,7 @@ class SiteOptions:
     """Public address of site/ without trailing slash; empty: relative links everywhere."""
     feed_days: int = 7
     watch_lists: tuple[WatchList, ...] = ()
+    skipped_evenings_file: Path | None = None
     model: str = ""
     generator: str = f"digest-pipeline {__version__}"
 
@@ -39,13 +40,14 @@ class SiteOptions:
             site_url=settings.site_url.rstrip("/"),
             feed_days=settings.feed_days,
             watch_lists=load_watch_lists(settings.watch_file),
+            skipped_evenings_file=settings.skipped_evenings_file,
             model=settings.model,
         )
 
     @property
     def key(self) -> str:
-        """Changes whenever one of the values does."""
-        return hashlib.sha256(repr(dataclasses.astuple(self)).encode()).hexdigest()
+        """Changes whenever one of the values does (recipients of mail aside, which no page shows)."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
 SiteSettings = SiteOptions

@@ -73,7 +73,7 @@ def feed(tag: str, category: str = ALL, kind: str = "xml") -> str:
 
 
 def watch_feed(tag: str, list_name: str, kind: str = "xml") -> str:
-    return f"{tag}/feeds/watch/{list_name}.{kind}"
+    return f"{tag}/feeds/watch-{list_name}.{kind}"
 
 
 def export(tag: str, day: date, category: str, kind: str) -> str:

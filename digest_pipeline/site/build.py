@@ -1,0 +1,530 @@
+"""The whole site from the tables, doing only what the last build did not: `build_site`.
+
+What lives here: what is due, in which order it is made, and what has to go. What does not: how a page
+looks (`templates/`), what it says (`views.py`), feeds, exports, statistics and search (their own modules).
+
+How it stays quick and safe
+- A day whose files look as they did (size, time, inode or ETag) is not read. One that was written again
+  with the same content is read once and left alone.
+- A paper's page depends on every listing that has the paper; it is made again when one of those days changed.
+- Day pages name their neighbours, so a new day also makes its predecessor's pages again.
+- Each file is replaced in one step, and the manifest is written last (and now and then on the way), so a
+  build that was killed goes on where it stopped. After such a build, files that nothing accounts for are removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from importlib.metadata import version
+from itertools import islice
+from typing import Any, Self
+
+from digest_pipeline import tables
+from digest_pipeline.calendar import load_calendar, today_eastern
+from digest_pipeline.home import DataHome
+from digest_pipeline.model import DigestEntry, Paper
+from digest_pipeline.site import paths
+from digest_pipeline.site.archive import archive_view
+from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows, SiteDay
+from digest_pipeline.site.exports import bibtex_bytes, citation_meta, write_exports
+from digest_pipeline.site.feeds import category_feed, feed_entries, named_feed, write_feed
+from digest_pipeline.site.manifest import DayRecord, Manifest, read_manifest, write_manifest
+from digest_pipeline.site.options import SiteOptions, SiteSettings
+from digest_pipeline.site.paths import ALL
+from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
+from digest_pipeline.site.versions import PaperHistory, history_of
+from digest_pipeline.site.views import category_name, counts_by_type, day_view, paper_view, shown_categories, weekday_names
+from digest_pipeline.translation.languages import Language, load_language
+
+__all__ = ["SiteOptions", "SiteReport", "SiteSettings", "build_site"]
+
+_DAYS_BETWEEN_CHECKPOINTS = 25
+_PAPERS_AT_ONCE = 2_000
+"""Pages of papers with several listings are made in such batches, so that memory does not grow with the archive."""
+_WRITERS = 8
+"""Writing waits for the disk or the object store, not for the processor."""
+_WATCH_DAYS_SHOWN = 14
+"""A watch list's page shows the papers of so many days whole and links to the earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReport:
+    """What one build did."""
+
+    days: int
+    """Finished listing days on the site."""
+    days_read: int
+    days_built: int
+    papers_built: int
+    """Paper pages rendered, over all languages."""
+    files_written: int
+    files_unchanged: int
+    files_removed: int
+    unfinished_days: tuple[date, ...]
+    """Days that have papers but no ledger yet; they appear when their digest is done."""
+    seconds: float
+
+
+def build_site(home: DataHome, options: SiteOptions, *, now: Callable[[], datetime]) -> SiteReport:
+    """Brings `site/` up to date with the tables. `now` (aware) decides only which days the archive calls missing."""
+    started = time.monotonic()
+    with _Writer(home) as writer:
+        build = _Build(home, options, writer, today_eastern(now()))
+        build.run()
+    return SiteReport(
+        days=len(build.new.days),
+        days_read=build.days_read,
+        days_built=build.days_built,
+        papers_built=build.papers_built,
+        files_written=writer.written,
+        files_unchanged=writer.unchanged,
+        files_removed=writer.removed,
+        unfinished_days=tuple(day for day in home.days_of("papers") if day not in build.new.days),
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Writer:
+    """Writes files below site/ a few at a time; an error of any of them ends the build."""
+
+    def __init__(self, home: DataHome) -> None:
+        self._home = home
+        self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="site-writer")
+        self._pending: list[Future[bool]] = []
+        self.written = self.unchanged = self.removed = 0
+
+    def write(self, path: str, content: bytes) -> str:
+        """Returns `path`, for the lists of files."""
+        if len(self._pending) >= 32 * _WRITERS:  # bounds what waits in memory
+            self.flush()
+        self._pending.append(self._pool.submit(self._home.write_if_changed, f"site/{path}", content))
+        return path
+
+    def remove(self, path: str) -> None:
+        self._home.delete(f"site/{path}")
+        self.removed += 1
+
+    def flush(self) -> None:
+        """Returns when everything handed over so far lies in its place; raises the first error."""
+        pending, self._pending = self._pending, []
+        for future in pending:
+            if future.result():
+                self.written += 1
+            else:
+                self.unchanged += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _CategoryRow:
+    category: str
+    name: str
+    latest: date | None
+    latest_count: int
+    total: int
+    since: date | None
+
+
+class _Build:
+    """One build: `run` tells the story; the methods below follow its order."""
+
+    def __init__(self, home: DataHome, options: SiteOptions, writer: _Writer, today: date) -> None:
+        self._home, self._options, self._writer, self._today = home, options, writer, today
+        self._corpus = Corpus(home, options.languages, options.watch_lists)
+        self._renderer = Renderer(options)
+        self._languages: tuple[Language, ...] = tuple(map(load_language, options.languages))
+        self._site_key = _site_key(options, self._languages)
+        self.old = read_manifest(home)
+        self.new = Manifest(languages=options.languages)
+        self.days_read = self.days_built = self.papers_built = 0
+
+    def run(self) -> None:
+        outlines = self._find_changes()
+        self._days_of_papers = self._listing_days(outlines)
+        self._places = self._places_of(outlines)
+        gone = self.old.days.keys() - self._signatures.keys()
+        due = self._due_papers(outlines, gone)
+        pages = sorted(day for day in self._signatures if day in outlines or self.old.days[day].place != self._places[day])
+        is_idle = self.old.is_complete and not (pages or gone or due)
+        if not is_idle:
+            write_manifest(self._home, replace(self.old, is_complete=False, due_papers=tuple(sorted(due))))
+            self._build_days(pages, outlines.keys(), due)
+            self._build_papers(sorted(due))
+        files = self._build_overviews(is_idle)
+        self._writer.flush()
+        self._remove_stale(files, due)
+        self.new.files, self.new.is_complete = files, True
+        write_manifest(self._home, self.new)
+
+    # -- what is due ------------------------------------------------------------------------------
+
+    def _find_changes(self) -> dict[date, DayOutline]:
+        """The changed days with their papers; the unchanged ones are taken over into the new manifest."""
+        self._signatures = self._corpus.signatures()
+        changed: dict[date, DayOutline] = {}
+        for day, signature in self._signatures.items():
+            known = self.old.days.get(day)
+            if known and known.site == self._site_key:
+                if known.signature == signature:
+                    self.new.days[day] = known
+                    continue
+                if known.content == self._corpus.content_key(day):
+                    self.new.days[day] = replace(known, signature=signature)
+                    continue
+            changed[day] = self._corpus.outline(day)
+        return changed
+
+    def _listing_days(self, changed: Mapping[date, DayOutline]) -> dict[str, list[date]]:
+        """Id → the days that list it, oldest first, over changed and unchanged days."""
+        found: dict[str, list[date]] = {}
+        for day in self._signatures:
+            for one in changed[day].papers if day in changed else self.new.days[day].papers:
+                found.setdefault(one.rpartition("v")[0], []).append(day)
+        return found
+
+    def _places_of(self, changed: Mapping[date, DayOutline]) -> dict[date, str]:
+        """What each day's pages say of other days: the days beside it, and for the newest listing the later holidays."""
+        order = list(self._signatures)
+        announced = [day for day in order if (changed[day].announced if day in changed else self.new.days[day].announced)]
+        self._order, self._newest = order, announced[-1] if announced else None
+        self._later = tuple(day for day in order if self._newest and day > self._newest)
+        places = {}
+        for index, day in enumerate(order):
+            newest = f"newest, then {self._later}" if day == self._newest else ""
+            places[day] = f"{self._beside(index, -1)}|{self._beside(index, 1)}|{newest}"
+        return places
+
+    def _beside(self, index: int, step: int) -> date | None:
+        return self._order[index + step] if 0 <= index + step < len(self._order) else None
+
+    def _due_papers(self, changed: Mapping[date, DayOutline], gone: Collection[date]) -> set[str]:
+        """Ids whose pages must be made or removed, but for those that are made along with their only day."""
+        touched = set(self.old.due_papers)
+        for day in {*changed, *gone}:
+            touched.update(self.old.days[day].paper_ids if day in self.old.days else ())
+            touched.update(one.rpartition("v")[0] for one in changed[day].papers) if day in changed else None
+        return {one for one in touched if not self._is_made_with_its_day(one, changed.keys())}
+
+    def _is_made_with_its_day(self, arxiv_id: str, changed: Collection[date]) -> bool:
+        days = self._days_of_papers.get(arxiv_id, ())
+        return len(days) == 1 and days[0] in changed
+
+    # -- days -------------------------------------------------------------------------------------
+
+    def _build_days(self, pages: Sequence[date], changed: Collection[date], due: Collection[str]) -> None:
+        for number, day in enumerate(pages, start=1):
+            site_day = self._corpus.load(day)
+            self.days_read += 1
+            self.new.days[day] = self._record(site_day, tuple(self._day_files(site_day)))
+            if day in changed:
+                for paper in site_day.papers:
+                    if self._is_made_with_its_day(paper.arxiv_id, changed):
+                        self._write_paper([_rows_of(site_day, paper, self._options.languages)])
+            self.days_built += 1
+            if number % _DAYS_BETWEEN_CHECKPOINTS == 0:
+                self._checkpoint(due)
+
+    def _checkpoint(self, due: Collection[str]) -> None:
+        """After a kill, the days up to here are not made again; the others still have their old records."""
+        self._writer.flush()
+        so_far = {**self.old.days, **self.new.days}
+        write_manifest(self._home, replace(self.new, days=so_far, languages=self.old.languages, files=self.old.files, due_papers=tuple(sorted(due))))
+
+    def _record(self, day: SiteDay, files: tuple[str, ...]) -> DayRecord:
+        return DayRecord(
+            signature=self._signatures[day.day],
+            content=self._corpus.content_key(day.day),
+            site=self._site_key,
+            place=self._places[day.day],
+            announced=day.facts.announced,
+            is_sample=day.facts.is_sample,
+            evidence=day.facts.evidence.value if day.facts.evidence else None,
+            counts={one: counts_by_type(day.in_category(one)) for one in (ALL, *day.categories)},
+            papers=tuple(f"{paper.arxiv_id}v{paper.version}" for paper in day.papers),
+            watched=_watched(day),
+            numbers={},
+            files=files,
+        )
+
+    def _day_files(self, day: SiteDay) -> Iterator[str]:
+        for language in self._languages:
+            for category in (ALL, *shown_categories(day, self._options.categories)):
+                yield from self._category_files(day, language, category)
+
+    def _category_files(self, day: SiteDay, language: Language, category: str) -> Iterator[str]:
+        values = self._day_values(day, language, category)
+        yield self._write(
+            "day", paths.day_page(language.tag, day.day, category), language, lambda tag: paths.day_page(tag, day.day, category), **values
+        )
+        yield from write_exports(self._home, language.tag, day.day, category, day.entries(language.tag, category))
+        if day.day == self._newest and category == ALL:
+            self._write("day", paths.home_page(language.tag), language, paths.home_page, **values)
+            if len(self._languages) == 1:
+                self._write("day", "index.html", language, **values)
+
+    def _day_values(self, day: SiteDay, language: Language, category: str) -> dict[str, Any]:
+        index = self._order.index(day.day)
+        exports = [(name, paths.export(language.tag, day.day, category, kind)) for name, kind in (("BibTeX", "bib"), ("JSON Lines", "jsonl"))]
+        return {
+            "view": day_view(day, language, self._options.categories, category),
+            "previous_day": self._beside(index, -1),
+            "next_day": self._beside(index, 1),
+            "newer": self._later if day.day == self._newest else (),
+            "exports": exports,
+        }
+
+    def _write(self, template: str, page: str, language: Language, place: Callable[[str], str] | None = None, **values: Any) -> str:
+        return self._writer.write(page, self._renderer.page(template, page, language, place=place, **values))
+
+    # -- papers -----------------------------------------------------------------------------------
+
+    def _build_papers(self, due: Sequence[str]) -> None:
+        """Pages of papers with several listings, or whose other listing went away; batches, in the ids' order."""
+        listed = (one for one in due if one in self._days_of_papers)
+        while batch := list(islice(listed, _PAPERS_AT_ONCE)):
+            for rows in self._rows_of_papers(batch).values():
+                self._write_paper(rows)
+
+    def _rows_of_papers(self, ids: Sequence[str]) -> dict[str, list[PaperRows]]:
+        """Id → its rows, oldest listing first; each day is read once."""
+        wanted: dict[date, list[str]] = {}
+        for one in ids:
+            for day in self._days_of_papers[one]:
+                wanted.setdefault(day, []).append(one)
+        found: dict[str, list[PaperRows]] = {one: [] for one in ids}
+        for day in sorted(wanted):
+            self.days_read += 1
+            for row in self._corpus.load_papers(day, wanted[day]):
+                found[row.paper.arxiv_id].append(row)
+        return found
+
+    def _write_paper(self, rows: Sequence[PaperRows]) -> None:
+        arxiv_id = rows[-1].paper.arxiv_id
+        for language in self._languages:
+            page = paths.paper_page(language.tag, arxiv_id)
+            self._write("paper", page, language, lambda tag: paths.paper_page(tag, arxiv_id), **_paper_values(history_of(rows, language)))
+            self.papers_built += 1
+
+    # -- pages over all days ----------------------------------------------------------------------
+
+    def _build_overviews(self, is_idle: bool) -> tuple[str, ...]:
+        """Everything that belongs to no single day; what depends on papers is left alone where no day changed."""
+        files = [*self._assets(), *self._plain_pages()]
+        if is_idle:
+            return tuple(dict.fromkeys([*files, *self.old.files]))
+        return tuple(dict.fromkeys([*files, *self._watch_pages(), *self._feeds()]))
+
+    def _assets(self) -> Iterator[str]:
+        for name in ASSETS:
+            yield self._writer.write(f"assets/{name}", asset(name))
+
+    def _plain_pages(self) -> Iterator[str]:
+        years = archive_view(self.new.days, load_calendar(self._options.skipped_evenings_file), self._today)
+        rows = [self._category_row(one) for one in self._all_categories()]
+        for language in self._languages:
+            tag = language.tag
+            yield self._write("archive", paths.archive_page(tag), language, paths.archive_page, years=years, weekdays=weekday_names(language))
+            yield self._write("categories", paths.categories_page(tag), language, paths.categories_page, rows=rows)
+            yield self._write("about", paths.about_page(tag), language, paths.about_page)
+            yield paths.home_page(tag)
+            if self._newest is None:
+                self._write("home", paths.home_page(tag), language, paths.home_page, choices=[])
+        yield self._root_page()
+
+    def _root_page(self) -> str:
+        """One language: the newest listing itself, written with its day. Several: a choice."""
+        if len(self._languages) > 1 or self._newest is None:
+            language = self._languages[0]
+            newest = self._newest.isoformat() if self._newest else None
+            choices = [(one, newest) for one in self._languages] if len(self._languages) > 1 else []
+            self._write("home", "index.html", language, choices=choices)
+        return "index.html"
+
+    def _all_categories(self) -> tuple[str, ...]:
+        """Configured ones first, then those only older days have."""
+        older = (one for record in self.new.days.values() for one in record.counts if one != ALL)
+        return tuple(dict.fromkeys([*self._options.categories, *older]))
+
+    def _category_row(self, category: str) -> _CategoryRow:
+        days = [day for day, record in sorted(self.new.days.items()) if category in record.counts]
+        filled = [day for day in days if self.new.days[day].total(category)]
+        latest = filled[-1] if filled else None
+        return _CategoryRow(
+            category=category,
+            name=category_name(category),
+            latest=latest,
+            latest_count=self.new.days[latest].total(category) if latest else 0,
+            total=sum(self.new.days[day].total(category) for day in days),
+            since=days[0] if days else None,
+        )
+
+    # -- watch lists ------------------------------------------------------------------------------
+
+    def _watch_pages(self) -> Iterator[str]:
+        lists = self._options.watch_lists
+        if not lists:
+            return
+        counts = [(one, sum(len(record.watched.get(one.name, ())) for record in self.new.days.values())) for one in lists]
+        for language in self._languages:
+            yield self._write("watch_overview", paths.watch_overview(language.tag), language, paths.watch_overview, lists=counts)
+        for watched in lists:
+            days = [(day, self.new.days[day].watched[watched.name]) for day in reversed(self._order) if watched.name in self.new.days[day].watched]
+            shown = [(day, self._corpus.load_papers(day, ids)) for day, ids in days[:_WATCH_DAYS_SHOWN]]
+            earlier = [(day, len(ids)) for day, ids in days[_WATCH_DAYS_SHOWN:]]
+            for language in self._languages:
+                yield self._watch_page(watched.name, language, shown, earlier)
+
+    def _watch_page(
+        self, name: str, language: Language, shown: Sequence[tuple[date, Sequence[PaperRows]]], earlier: Sequence[tuple[date, int]]
+    ) -> str:
+        watched = next(one for one in self._options.watch_lists if one.name == name)
+        days = [
+            (day, [paper_view(_entry(row, language.tag), language, [m for m in row.matches if m.list_name == name]) for row in rows])
+            for day, rows in shown
+        ]
+        return self._write(
+            "watch",
+            paths.watch_page(language.tag, name),
+            language,
+            lambda tag: paths.watch_page(tag, name),
+            watched=watched,
+            days=days,
+            earlier=earlier,
+        )
+
+    # -- feeds ------------------------------------------------------------------------------------
+
+    def _feeds(self) -> Iterator[str]:
+        if not self._order:
+            return
+        loaded: dict[date, SiteDay] = {}
+        for language in self._languages:
+            for category in (ALL, *self._all_categories()):
+                days = self._newest_days(lambda record, category=category: record.total(category) > 0)  # type: ignore[misc]
+                yield from self._feed(language, category, self._loaded(days, loaded))
+            for watched in self._options.watch_lists:
+                days = self._newest_days(lambda record, name=watched.name: bool(record.watched.get(name)))  # type: ignore[misc]
+                yield from self._watch_feed(language, watched.name, watched.title, self._loaded(days, loaded))
+
+    def _newest_days(self, has_papers: Callable[[DayRecord], bool]) -> list[date]:
+        return list(islice((day for day in reversed(self._order) if has_papers(self.new.days[day])), self._options.feed_days))
+
+    def _loaded(self, days: Iterable[date], cache: dict[date, SiteDay]) -> list[SiteDay]:
+        for day in days:
+            if day not in cache:
+                self.days_read += 1
+                cache[day] = self._corpus.load(day)
+        return [cache[day] for day in days]
+
+    def _feed(self, language: Language, category: str, days: Sequence[SiteDay]) -> Iterator[str]:
+        entries = feed_entries((entry for day in days for entry in day.entries(language.tag, category)), category, self._options.feed_days)
+        feed = category_feed(
+            category,
+            entries,
+            language,
+            newest_day=self._order[-1],
+            site_url=self._options.site_url,
+        )
+        yield from write_feed(self._home, feed)
+
+    def _watch_feed(self, language: Language, name: str, title: str, days: Sequence[SiteDay]) -> Iterator[str]:
+        reasons = {
+            arxiv_id: [reason.in_words(language) for reason in match.reasons]
+            for day in days
+            for arxiv_id, matches in day.matches.items()
+            for match in matches
+            if match.list_name == name
+        }
+        watched = (entry for day in days for entry in day.entries(language.tag) if entry.paper.arxiv_id in reasons)
+        feed = named_feed(
+            f"watch-{name}",
+            title,
+            feed_entries(watched, ALL, self._options.feed_days),
+            language,
+            newest_day=self._order[-1],
+            site_url=self._options.site_url,
+            reasons=reasons,
+        )
+        yield from write_feed(self._home, feed)
+
+    # -- what has to go ---------------------------------------------------------------------------
+
+    def _remove_stale(self, files: Sequence[str], due: Collection[str]) -> None:
+        kept = {*files, *(file for record in self.new.days.values() for file in record.files)}
+        had = {*self.old.files, *(file for record in self.old.days.values() for file in record.files)}
+        vanished = {one for one in due if one not in self._days_of_papers}
+        had |= {paths.paper_page(tag, one) for one in vanished for tag in {*self.old.languages, *self._options.languages}}
+        dropped = set(self.old.languages) - set(self._options.languages)
+        had |= {paths.paper_page(tag, one) for record in self.old.days.values() for one in record.paper_ids for tag in dropped}
+        if not self.old.is_complete:
+            had |= set(self._unaccounted())
+        for path in sorted(had - kept):
+            self._writer.remove(path)
+
+    def _unaccounted(self) -> Iterator[str]:
+        """Day and paper files on disk that no table calls for: left by a build that was killed, or by a lost manifest."""
+        folder = self._home.path("site")
+        folder.fs.invalidate_cache()
+        prefix = f"{folder.path.rstrip('/')}/"
+        for found in folder.fs.find(folder.path):
+            parts = found.removeprefix(prefix).split("/")
+            path = "/".join(parts)
+            if len(parts) >= 3 and (parts[1] == "paper" or _is_date(parts[1])) and not self._is_paper_page(parts):
+                yield path
+
+    def _is_paper_page(self, parts: Sequence[str]) -> bool:
+        return parts[0] in self._options.languages and parts[1] == "paper" and "/".join(parts[2:-1]) in self._days_of_papers
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _site_key(options: SiteOptions, languages: Sequence[Language]) -> str:
+    """Changes with anything but the tables that decides what a page looks like; then every page is made again."""
+    words = [sorted((room, sorted(table.items())) for room, table in language.labels.items()) for language in languages]
+    parts = (options.key, room_key(), words, tables.PAPERS.metadata, version("math-core"), version("babel"))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _watched(day: SiteDay) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for paper in day.papers:
+        for match in day.matches.get(paper.arxiv_id, ()):
+            found.setdefault(match.list_name, []).append(paper.arxiv_id)
+    return {name: tuple(ids) for name, ids in found.items()}
+
+
+def _rows_of(day: SiteDay, paper: Paper, languages: Sequence[str]) -> PaperRows:
+    entries = {tag: day.entry(tag, paper) for tag in languages}
+    return PaperRows(paper, {tag: entry.summary for tag, entry in entries.items()}, day.facts, day.matches.get(paper.arxiv_id, ()))
+
+
+def _entry(rows: PaperRows, tag: str) -> DigestEntry:
+    return DigestEntry(rows.paper, rows.summaries[tag])
+
+
+def _paper_values(history: PaperHistory) -> dict[str, Any]:
+    return {
+        "paper": history.newest,
+        "is_sample": history.is_sample,
+        "listings": history.listings,
+        "changes": history.changes,
+        "lacks_earlier": history.lacks_earlier,
+        "meta": citation_meta(history.source),
+        "bibtex": bibtex_bytes([history.source]).decode().strip(),
+    }

@@ -1,0 +1,264 @@
+r"""TeX in titles and abstracts → safe HTML: mathematics as MathML, text commands as what they mean.
+
+What lives here: finding mathematics the way arXiv's own pages do, converting it at build time with the
+`math-core` library (MathML Core, with the TeX kept as annotation for copying), and the few text commands
+authors use in abstracts (\textit, \'e, ``quotes'', \%, ~), read with `pylatexenc`. What cannot be
+converted is shown as the TeX it was. What does not live here: where the text stands on a page.
+
+Everything returned is `Markup` in which the source's own characters are escaped; the converter's output
+is let through only where it consists of MathML elements and harmless attributes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+from markupsafe import Markup, escape
+from math_core import LatexError, LatexToMathML
+from pylatexenc.latex2text import LatexNodes2Text
+
+from digest_pipeline.site.clean import printable
+
+_MATHEMATICS: Final = re.compile(
+    r"""
+      (?<!\\)\$\$(?P<display>(?:[^$\\]|\\.)+)\$\$
+    | (?<!\\)\\\[(?P<bracket>.+?)\\\]
+    | (?<!\\)\\\((?P<paren>.+?)\\\)
+    | \\begin\{(?P<environment>equation|align|gather|multline)(?P<star>\*?)\}(?P<body>.+?)\\end\{(?P=environment)(?P=star)\}
+    | (?<!\\)\$(?P<inline>(?:[^$\\]|\\.)+)\$(?P<digit>(?=\d))?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_MOST_FORMULA_CHARACTERS: Final = 4_000  # longer is no formula but a broken abstract: shown as TeX
+
+# -- mathematics ----------------------------------------------------------------------------------
+
+_ELEMENTS = (  # b, i, em, code: text styles inside mtext
+    "math|semantics|annotation|mrow|mi|mn|mo|ms|mtext|mspace|mfrac|msqrt|mroot|mstyle|merror|mpadded|mphantom"
+    "|msub|msup|msubsup|munder|mover|munderover|mmultiscripts|mprescripts|none|mtable|mtr|mtd|menclose|b|i|em|code"
+)
+_ATTRIBUTES = (
+    "display|displaystyle|scriptlevel|encoding|mathvariant|stretchy|symmetric|largeop|movablelimits|form|fence|separator|accent|accentunder"
+    "|lspace|rspace|minsize|maxsize|width|height|depth|voffset|linethickness|rowspacing|columnspacing|columnalign|rowalign|columnlines|rowlines"
+    "|columnspan|rowspan|notation|xmlns|intent|arg|class"
+)
+_HARMLESS_TAG: Final = re.compile(rf'</?(?:{_ELEMENTS})(?:\s+(?:{_ATTRIBUTES})="[^"<>]*")*\s*/?>')
+_ANY_TAG: Final = re.compile(r"<[^>]*>?")
+_STYLING: Final = re.compile(r'</?span(?: style="[^"<>]*")?>|(?<=[a-z"]) style="[^"<>]*"')
+_COMMON_MACROS: Final = {
+    "widetilde": r"\tilde{#1}",
+    "boldsymbol": r"\bm{#1}",
+    "mathbbm": r"\mathbb{#1}",
+    "mathds": r"\mathbb{#1}",
+    "ensuremath": "#1",
+    "xspace": "",
+}
+
+
+@cache
+def _converter() -> LatexToMathML:
+    known = {name: body for name, body in _COMMON_MACROS.items() if not _knows(name, body)}
+    return LatexToMathML(macros=known, annotation=True, fancy_error=False)
+
+
+def _knows(name: str, body: str) -> bool:
+    try:
+        LatexToMathML(fancy_error=False).convert_with_local_state(rf"\{name}{{x}}" if "#1" in body else rf"\{name}", displaystyle=False)
+    except LatexError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=16_384)
+def formula(tex: str, *, display: bool = False) -> Markup | None:
+    """One formula (without its delimiters) as a `<math>` element; None where it cannot be converted."""
+    if len(tex) > _MOST_FORMULA_CHARACTERS:
+        return None
+    try:
+        mathml: str = _converter().convert_with_local_state(tex.strip(), displaystyle=display)
+    except LatexError:
+        return None
+    mathml = _STYLING.sub("", mathml)
+    if not all(_HARMLESS_TAG.fullmatch(tag) for tag in _ANY_TAG.findall(mathml)):
+        return None
+    return Markup(mathml)  # noqa: S704: every tag was checked, and the converter escapes all text
+
+
+def tex_source(tex: str) -> Markup:
+    """A formula that could not be converted, delimiters and all, as its TeX."""
+    return Markup('<code class="tex">{}</code>').format(tex)
+
+
+# -- segments -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a text: plain text, or one formula with its delimiters in `source`."""
+
+    source: str
+    tex: str | None = None
+    """The formula without delimiters; None for text."""
+    display: bool = False
+
+    def html(self) -> Markup:
+        if self.tex is None:
+            return text_html(self.source)
+        return formula(self.tex, display=self.display) or tex_source(self.source)
+
+
+def segments(text: str) -> Iterator[Segment]:
+    """`text` in order as text and formulas; the sources joined are `text`.
+
+    A dollar counts as a delimiter where it has a partner and the stretch between looks like mathematics
+    rather than two prices: no white space inside its ends and no digit after it, or a command, index or
+    exponent within.
+    """
+    at = 0
+    while match := _MATHEMATICS.search(text, at):
+        found = _segment(match)
+        if found is None:  # the first dollar is a plain one: go on right after it
+            skip = match.start() + 1
+            yield Segment(text[at:skip])
+            at = skip
+            continue
+        if match.start() > at:
+            yield Segment(text[at : match.start()])
+        yield found
+        at = match.end()
+    if at < len(text):
+        yield Segment(text[at:])
+
+
+def _segment(match: re.Match[str]) -> Segment | None:
+    if (inline := match["inline"]) is not None:
+        looks_right = not inline[0].isspace() and not inline[-1].isspace() and match["digit"] is None
+        return Segment(match[0], inline) if looks_right or re.search(r"[\\^_]", inline) else None
+    if (body := match["body"]) is not None:
+        aligned = match["environment"] in ("align", "gather", "multline")
+        return Segment(match[0], rf"\begin{{aligned}}{body}\end{{aligned}}" if aligned else body, display=True)
+    if (paren := match["paren"]) is not None:
+        return Segment(match[0], paren)
+    return Segment(match[0], match["display"] or match["bracket"], display=True)
+
+
+# -- text commands --------------------------------------------------------------------------------
+
+_ACCENTED: Final = r"""\\(?:['"`^~=.](?:\{\\?[A-Za-z]\}|\\?[A-Za-z])|[uvHcdbkrt](?:\{\\?[A-Za-z]{1,2}\}|\ +\\?[A-Za-z]))"""
+_STYLES: Final = "emph|textit|textsl|textbf|texttt|textsc|text|textrm|textsf|mbox|underline|url|it|em|bf|tt|sc"
+_LETTERS: Final = (
+    "ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j|S|P|dag|ddag|copyright|pounds|ldots|dots|textendash|textemdash|textquoteright|textquoteleft"
+    "|textasciitilde|textbackslash|LaTeXe|LaTeX|TeX"
+)
+_TEXT_COMMAND: Final = re.compile(
+    rf"""
+      \{{(?P<braced>{_ACCENTED})\}}
+    | (?P<accent>{_ACCENTED})
+    | \\(?P<style>{_STYLES})\s*\{{(?P<inner>(?:[^{{}}\\]|\\.|\{{[^{{}}]*\}})*)\}}
+    | \\href\s*\{{(?P<link>[^{{}}]*)\}}\s*\{{(?P<linked>[^{{}}]*)\}}
+    | \{{\\(?P<old>it|em|bf|tt|sc|sl|rm)\s+(?P<oldinner>[^{{}}]*)\}}
+    | \\(?P<letter>{_LETTERS})(?![A-Za-z])(?:\{{\}}|\ (?=[A-Za-z]))?
+    | \\(?P<escaped>[%&\#_\${{}}])
+    | \\(?P<space>[,;:!\ /\\])
+    | ``(?P<quoted>[^`]*?)''
+    | (?P<dash>(?<![-\w])-{{2,3}}(?![-\w])|(?<=\w)---?(?=\w))
+    | (?<=\S)(?P<tie>~)(?=\S)
+    """,
+    re.VERBOSE,
+)
+_ELEMENT_OF_STYLE: Final = {
+    **dict.fromkeys(("emph", "textit", "textsl", "it", "em", "sl"), "em"),
+    **dict.fromkeys(("textbf", "bf"), "strong"),
+    **dict.fromkeys(("texttt", "tt"), "code"),
+}
+_URL: Final = re.compile(r"https?://\S+")
+_SPACES: Final = {",": "\u2009", ";": " ", ":": " ", "!": "", " ": " ", "/": "", "\\": " "}
+
+
+@cache
+def _reader() -> LatexNodes2Text:
+    return LatexNodes2Text()
+
+
+@lru_cache(maxsize=4_096)
+def _letter(command: str) -> str:
+    """One accent or letter command as its character, e.g. `\\'e` → é."""
+    text: str = _reader().latex_to_text(command, tolerant_parsing=True)
+    return text
+
+
+def text_html(text: str) -> Markup:
+    """Plain text with TeX's text commands as HTML; unknown commands stay as they are, everything is escaped."""
+    if not any(mark in text for mark in ("\\", "``", "--", "~")):
+        return escape(text)
+    pieces: list[Markup] = []
+    for is_url, stretch in _apart_from_urls(text):
+        pieces.append(escape(stretch) if is_url else _commands_html(stretch))
+    return Markup("").join(pieces)
+
+
+def _apart_from_urls(text: str) -> Iterator[tuple[bool, str]]:
+    """URLs keep their `~` and `--`."""
+    at = 0
+    for match in _URL.finditer(text):
+        yield False, text[at : match.start()]
+        yield True, match[0]
+        at = match.end()
+    yield False, text[at:]
+
+
+def _commands_html(text: str) -> Markup:
+    pieces: list[Markup] = []
+    at = 0
+    for match in _TEXT_COMMAND.finditer(text):
+        pieces += [escape(text[at : match.start()]), _command_html(match)]
+        at = match.end()
+    return Markup("").join([*pieces, escape(text[at:])])
+
+
+def _command_html(match: re.Match[str]) -> Markup:
+    if accent := match["braced"] or match["accent"]:
+        return escape(_letter(accent))
+    if style := match["style"] or match["old"]:
+        return _styled(style, match["inner"] if match["style"] else match["oldinner"])
+    if match["linked"] is not None:
+        return text_html(match["linked"] or match["link"])
+    if match["letter"]:
+        return escape({"LaTeX": "LaTeX", "TeX": "TeX", "LaTeXe": "LaTeX2e"}.get(match["letter"]) or _letter(f"\\{match['letter']}"))
+    if match["quoted"] is not None:
+        return Markup("“{}”").format(_commands_html(match["quoted"]))
+    if match["dash"]:
+        return Markup("—" if len(match["dash"]) == 3 else "–")
+    if match["tie"]:
+        return Markup("\u00a0")
+    return escape(match["escaped"] or _SPACES[match["space"]])
+
+
+def _styled(style: str, inner: str) -> Markup:
+    element = _ELEMENT_OF_STYLE.get(style)
+    content = escape(inner) if style == "url" else _commands_html(inner)
+    return Markup(f"<{element}>{{}}</{element}>").format(content) if element else content  # noqa: S704: the element's name is ours
+
+
+# -- whole texts ----------------------------------------------------------------------------------
+
+
+def inline_html(text: str) -> Markup:
+    """A title or sentence as HTML, on one line: control characters gone, mathematics as MathML, the rest escaped."""
+    return Markup("").join(segment.html() for segment in segments(" ".join(printable(text).split())))
+
+
+def paragraphs_html(text: str) -> tuple[Markup, ...]:
+    """An abstract as its paragraphs: arXiv marks a new one by an empty or an indented line."""
+    parts = re.split(r"\n(?:[ \t]*\n|[ \t]{2,})", printable(text).strip())
+    return tuple(html for part in parts if (html := inline_html(part)))
+
+
+def plain_text(text: str) -> str:
+    """For the browser's tab and `<meta>`: one line, TeX commands read, formulas as their TeX without dollars."""
+    pieces = (s.tex if s.tex is not None else Markup(_ANY_TAG.sub("", text_html(s.source))).unescape() for s in segments(printable(text)))  # noqa: S704
+    return " ".join("".join(pieces).split())

@@ -1,0 +1,326 @@
+"""A day, a paper, its versions as the values a template shows: everything decided, nothing left to markup.
+
+What lives here: pure functions from the model's values and a language to plain frozen values; texts are
+`Markup` already (escaped, mathematics converted). What does not: files, addresses (`paths.py`), HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from babel import Locale
+from babel.dates import format_date
+from markupsafe import Markup
+
+from digest_pipeline import taxonomy
+from digest_pipeline.model import AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, id_sort_key
+from digest_pipeline.site.clean import one_line
+from digest_pipeline.site.corpus import SiteDay
+from digest_pipeline.site.mathematics import inline_html, paragraphs_html, plain_text
+from digest_pipeline.site.paths import ALL
+from digest_pipeline.site.watch import WatchMatch
+from digest_pipeline.translation.languages import Language
+
+_AUTHORS_UNFOLDED = 4
+_FIRST_HTML_MONTH = (2023, 12)
+"""arXiv makes an HTML version of papers submitted since then."""
+_STRUCTURE = ("motivation", "method", "result", "conclusion")
+
+
+# -- words ------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=16)
+def _locale(language: Language) -> Locale:
+    return Locale.parse(language.html_lang, sep="-")
+
+
+def day_in_words(day: date, language: Language) -> str:
+    """E.g. 2026年6月2日星期二, Tuesday, 2 June 2026."""
+    return format_date(day, "full", _locale(language))
+
+
+def short_day(day: date, language: Language) -> str:
+    return format_date(day, "medium", _locale(language))
+
+
+def month_in_words(month: date, language: Language) -> str:
+    return format_date(month, "yMMMM" if language.html_lang[:2] in ("zh", "ja", "ko") else "MMMM y", _locale(language))
+
+
+def weekday_names(language: Language) -> tuple[tuple[str, str], ...]:
+    """Monday to Friday as (short, whole)."""
+    short, whole = _locale(language).days["stand-alone"]["short"], _locale(language).days["stand-alone"]["wide"]
+    return tuple((short[n], whole[n]) for n in range(5))
+
+
+# -- a paper ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    url: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A check's doubt about a translation, or the reason why there is none."""
+
+    phrase: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhyShown:
+    list_name: str
+    title: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperView:
+    """One paper in one language. Where there is no translation, `title` is the original one and `original_title` is None."""
+
+    id: str
+    version: int
+    kind: AnnounceType
+    kind_name: str
+    is_translated: bool
+    is_deferred: bool
+    is_withdrawn: bool
+    title: Markup
+    title_lang: str
+    title_text: str
+    original_title: Markup | None
+    first_authors: tuple[str, ...]
+    further_authors: int
+    authors: tuple[tuple[str, str], ...]
+    """All of them as (name, affiliation or empty)."""
+    primary_category: str
+    categories: tuple[str, ...]
+    tldr: Markup | None
+    tldr_en: Markup | None
+    abstract: tuple[Markup, ...]
+    """The translated one; empty where there is none."""
+    original_abstract: tuple[Markup, ...]
+    structure: tuple[tuple[str, Markup], ...]
+    comment: Markup | None
+    journal_ref: Markup | None
+    doi: Link | None
+    links: tuple[Link, ...]
+    notes: tuple[Note, ...]
+    why_shown: tuple[WhyShown, ...]
+    submitted_at: datetime | None
+    updated_at: datetime | None
+
+    @property
+    def anchor(self) -> str:
+        """The paper's element on a day page."""
+        return f"p-{self.id.replace('/', '-')}"
+
+
+def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMatch] = ()) -> PaperView:
+    paper, summary = entry.paper, entry.summary
+    names = tuple(one_line(name) for name in paper.authors)
+    title = summary.translated_title if summary.is_translated and language.is_translated_into else ""
+    shown_title = title or paper.title
+    tldr, tldr_en = one_line(summary.tldr), one_line(summary.tldr_en)
+    return PaperView(
+        id=paper.arxiv_id,
+        version=paper.version,
+        kind=paper.announce_type,
+        kind_name=language.label("digest", paper.announce_type.value),
+        is_translated=summary.is_translated,
+        is_deferred=summary.status is SummaryStatus.DEFERRED,
+        is_withdrawn=paper.is_withdrawn,
+        title=inline_html(shown_title),
+        title_lang=language.html_lang if title else "en",
+        title_text=plain_text(shown_title),
+        original_title=inline_html(paper.title) if title and one_line(title) != one_line(paper.title) else None,
+        first_authors=names if len(names) <= _AUTHORS_UNFOLDED + 1 else names[:_AUTHORS_UNFOLDED],
+        further_authors=0 if len(names) <= _AUTHORS_UNFOLDED + 1 else len(names) - _AUTHORS_UNFOLDED,
+        authors=tuple(zip(names, (one_line(one) for one in paper.affiliations), strict=True)),
+        primary_category=paper.primary_category,
+        categories=paper.categories,
+        tldr=inline_html(tldr) if tldr else None,
+        tldr_en=inline_html(tldr_en) if tldr_en and tldr_en != tldr else None,
+        abstract=paragraphs_html(summary.translated_abstract),
+        original_abstract=paragraphs_html(paper.abstract),
+        structure=tuple((language.label("site", part), inline_html(text)) for part in _STRUCTURE if (text := getattr(summary, part))),
+        comment=inline_html(paper.comment) if paper.comment else None,
+        journal_ref=inline_html(paper.journal_ref) if paper.journal_ref else None,
+        doi=Link(one_line(paper.doi), f"https://doi.org/{quote(one_line(paper.doi), safe='/:;()')}") if paper.doi else None,
+        links=(*_arxiv_links(paper), *code_links(f"{paper.abstract}\n{paper.comment or ''}")),
+        notes=tuple(_note(flag, language) for flag in summary.flags),
+        why_shown=tuple(WhyShown(m.list_name, m.title, tuple(reason.in_words(language) for reason in m.reasons)) for m in matches),
+        submitted_at=paper.submitted_at_utc,
+        updated_at=paper.updated_at_utc,
+    )
+
+
+def _note(flag: str, language: Language) -> Note:
+    """`code: detail` in the reader's words; a code that no longer has words (an old row) is shown as it is."""
+    code, _, detail = flag.partition(":")
+    return Note(language.labels["flags"].get(code.strip(), code.strip()), one_line(detail))
+
+
+def _arxiv_links(paper: Paper) -> tuple[Link, ...]:
+    version = f"{paper.arxiv_id}v{paper.version}"
+    links = [Link("arXiv", paper.abs_url), Link("PDF", paper.pdf_url)]
+    if id_sort_key(paper.arxiv_id)[:2] >= _FIRST_HTML_MONTH:
+        links.append(Link("HTML", f"https://arxiv.org/html/{version}"))
+    return tuple(links)
+
+
+_CODE_HOSTS: Mapping[str, str] = {
+    "github.com": "GitHub",
+    "gitlab.com": "GitLab",
+    "bitbucket.org": "Bitbucket",
+    "codeberg.org": "Codeberg",
+    "huggingface.co": "Hugging Face",
+    "zenodo.org": "Zenodo",
+    "osf.io": "OSF",
+    "kaggle.com": "Kaggle",
+    "anonymous.4open.science": "Anonymous GitHub",
+}
+_ADDRESS = re.compile(r"(?:https?://|(?<![\w@/.\-])(?=(?:www\.)?(?:github\.com|gitlab\.com|huggingface\.co)/))[A-Za-z0-9\-._~:/?#@!&+,;=%\\]+")
+
+
+def code_links(text: str) -> tuple[Link, ...]:
+    """The web addresses an abstract or comment names, each once: code hosts by name, others by their host."""
+    found: dict[str, Link] = {}
+    for match in _ADDRESS.finditer(text):
+        url = match[0].replace("\\_", "_").replace("\\%", "%").replace("\\#", "#").split("\\")[0].rstrip(".,;:!?&")
+        url = url if url.startswith("http") else f"https://{url}"
+        host = url.split("/")[2].lower().removeprefix("www.") if url.count("/") >= 2 else ""
+        if "." in host and not host.endswith("arxiv.org"):
+            is_code = host in _CODE_HOSTS or host.endswith(".github.io")
+            found.setdefault(url.rstrip("/"), Link(_CODE_HOSTS.get(host, host), url, "code" if is_code else "web"))
+    return tuple(found.values())
+
+
+# -- a day ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Papers under one heading. `name` is a category's English name, or empty."""
+
+    id: str
+    title: str
+    name: str
+    papers: tuple[PaperView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DayView:
+    """One listing day in one language, for all categories or one."""
+
+    day: date
+    title: str
+    category: str
+    category_name: str
+    announced: bool
+    is_sample: bool
+    is_reconstructed: bool
+    notes: tuple[str, ...]
+    counts: tuple[tuple[str, int], ...]
+    """(announce type in words, papers), types without papers left out."""
+    total: int
+    untranslated: int
+    sections: tuple[Section, ...]
+    categories: tuple[tuple[str, int], ...]
+    """The day's categories with their number of papers, for the links to their pages."""
+    ledger: DayLedger | None
+    has_structure: bool = False
+
+
+def day_view(day: SiteDay, language: Language, configured: Sequence[str], category: str = ALL) -> DayView:
+    entries = day.entries(language.tag, category)
+    views = {e.paper.arxiv_id: paper_view(e, language, day.matches.get(e.paper.arxiv_id, ())) for e in entries}
+    papers = [e.paper for e in entries]
+    return DayView(
+        day=day.day,
+        title=day_in_words(day.day, language),
+        category=category,
+        category_name=category_name(category),
+        announced=day.facts.announced,
+        is_sample=day.facts.is_sample,
+        is_reconstructed=day.facts.evidence is Evidence.ID_BLOCK,
+        notes=day.facts.notes,
+        counts=_counts_in_words(papers, language),
+        total=len(papers),
+        untranslated=sum(not e.summary.is_translated for e in entries),
+        sections=tuple(_sections(papers, views, language, shown_categories(day, configured), category)),
+        categories=tuple((one, len(day.in_category(one))) for one in shown_categories(day, configured)),
+        ledger=day.ledger_of(language.tag, category),
+    )
+
+
+def shown_categories(day: SiteDay, configured: Sequence[str]) -> tuple[str, ...]:
+    """The day's categories: those configured now first and in their order, then those configured when it was made."""
+    return (*(one for one in configured if one in day.categories), *(one for one in day.categories if one not in configured))
+
+
+def category_name(category: str) -> str:
+    """arXiv's English name; empty for an archive and for `all`."""
+    return taxonomy.category_names().get(category, "")
+
+
+def counts_by_type(papers: Iterable[Paper]) -> dict[str, int]:
+    """Announce type → papers, in the enumeration's order, without zeros."""
+    found = Counter(paper.announce_type for paper in papers)
+    return {kind.value: found[kind] for kind in AnnounceType if found[kind]}
+
+
+def _counts_in_words(papers: Sequence[Paper], language: Language) -> tuple[tuple[str, int], ...]:
+    return tuple((language.label("digest", kind), count) for kind, count in counts_by_type(papers).items())
+
+
+def _sections(
+    papers: Sequence[Paper], views: Mapping[str, PaperView], language: Language, categories: Sequence[str], category: str
+) -> Iterable[Section]:
+    """Watched papers first, replacements last; between them by category, or by announce type on a category's page."""
+    watched = [p for p in papers if views[p.arxiv_id].why_shown]
+    others = [p for p in papers if not views[p.arxiv_id].why_shown]
+    fresh = [p for p in others if not p.announce_type.is_replacement]
+    by_type = category != ALL or len(categories) <= 1
+    groups = [("watched", language.label("site", "watched"), "", watched)]
+    groups += _groups_by_type(fresh, language) if by_type else _groups_by_category(fresh, categories)
+    groups.append(("replacements", language.label("site", "replacements"), "", [p for p in others if p.announce_type.is_replacement]))
+    for name, title, english, members in groups:
+        if members:
+            yield Section(name, title, english, tuple(views[p.arxiv_id] for p in members))
+
+
+_Group = tuple[str, str, str, list[Paper]]
+
+
+def _groups_by_type(papers: Sequence[Paper], language: Language) -> list[_Group]:
+    return [
+        ("new", language.label("site", "new_papers"), "", [p for p in papers if p.announce_type is AnnounceType.NEW]),
+        ("cross", language.label("site", "cross_lists"), "", [p for p in papers if p.announce_type is AnnounceType.CROSS]),
+    ]
+
+
+def _groups_by_category(papers: Sequence[Paper], categories: Sequence[str]) -> list[_Group]:
+    groups: list[_Group] = []
+    for category in categories:
+        members = [p for p in papers if home_category(p, categories) == category]
+        members.sort(key=lambda p: p.announce_type is AnnounceType.CROSS)  # stable: newest id first within new and cross
+        groups.append((category.replace(".", "-"), category, category_name(category), members))
+    return groups
+
+
+def home_category(paper: Paper, categories: Sequence[str]) -> str:
+    """Where a paper stands on the page of all: the first of its own categories, primary first, that is configured."""
+    homes = (one for own in paper.categories for one in categories if taxonomy.falls_under(own, one))
+    return next(homes, categories[0] if categories else "")
