@@ -1,55 +1,27 @@
 """`make dev`: code server, guarded webserver and daemon as three processes on this machine, started and stopped together.
 
-What lives here: preparing DAGSTER_HOME and minding the processes. What does not: what runs in them. It stands in
-for `dagster dev`, which starts the webserver without the guard (`guard.py`). The code server listens on a socket
+What lives here: minding the processes. What does not: what runs in them, and DAGSTER_HOME (`running.py`). It stands
+in for `dagster dev`, which starts the webserver without the guard (`guard.py`). The code server listens on a socket
 in a private folder, so that no port of it is open to other users of the machine.
 """
 
-import argparse
-import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from digest_pipeline.errors import DigestError, SettingsError
-from digest_pipeline.settings import Settings, load_settings, project_root
+from digest_pipeline.settings import project_root
 
 LOCATION = "digest_pipeline"
 MODULE = "digest_pipeline.definitions"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
-
-
-def prepare_home(folder: Path) -> Path:
-    """Makes DAGSTER_HOME with its `dagster.yaml` and its databases, once; returns it.
-
-    Several processes that open a fresh SQLite home at once fail on its migrations, so it is opened here first.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "dagster.yaml").exists():
-        shutil.copyfile(project_root() / "deploy" / "dagster.sqlite.yaml", folder / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(folder)
-    from dagster import DagsterInstance
-
-    with DagsterInstance.get() as instance:
-        instance.get_runs_count()
-    return folder
-
-
-def dagster_home() -> Path:
-    """DAGSTER_HOME, or `.dagster_home/` beside workspace.yaml; raises SettingsError for a relative path."""
-    given = os.environ.get("DAGSTER_HOME")
-    if given and not Path(given).is_absolute():
-        raise SettingsError(f"DAGSTER_HOME={given!r} is no absolute path", what_to_do="give the whole path; Dagster refuses others")
-    return Path(given) if given else project_root() / ".dagster_home"
 
 
 class Processes:
@@ -82,7 +54,7 @@ class Processes:
                 child.wait()
 
 
-def serve(host: str, port: int, socket_folder: Path) -> int:
+def _serve(host: str, port: int, socket_folder: Path) -> int:
     """Runs the three processes until one ends or a signal comes; returns the exit status."""
     code_socket = socket_folder / "code.sock"
     workspace = socket_folder / "workspace.yaml"
@@ -135,40 +107,19 @@ def _on_signal(number: int, _frame: object) -> None:
     raise _Stop(signal.Signals(number).name)
 
 
-def _say_where(host: str, port: int, home: Path, settings: Settings) -> None:
-    print(f"\n  Dagster UI   http://{host}:{port}        (state in {home})")
-    if settings.schedule_enabled:
-        print("  The daily schedule and the sensors are running. To stop one: Automation in the UI, its switch;")
-        print("  to start without them: DIGEST_SCHEDULE_ENABLED=false make dev")
-    print("  Ctrl-C ends everything; a run that is under way is marked as failed, and what it had paid for is kept.\n", flush=True)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="digest dev", description="The Dagster UI, schedule and sensors on this machine.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=3000)
-    options = parser.parse_args(arguments)
+def serve_dagster(port: int, host: str = "127.0.0.1") -> int:
+    """Webserver and daemon until Ctrl-C; DAGSTER_HOME is prepared and set. Raises SettingsError where the port is taken."""
     for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell had them ignored, as it does for `make dev &`
         signal.signal(number, _on_signal)
+    _refuse_taken_port(host, port)
     try:
-        settings = load_settings()
-        _refuse_taken_port(options.host, options.port)
-        home = prepare_home(dagster_home())
-        _say_where(options.host, options.port, home, settings)
-        with tempfile.TemporaryDirectory(prefix="digest-") as folder:
-            return serve(options.host, options.port, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="digest-") as folder:  # readable by nobody else
+            return _serve(host, port, Path(folder))
     except _Stop:
         return 0
-    except DigestError as error:
-        print(error, file=sys.stderr)
-        return 2
 
 
 def _refuse_taken_port(host: str, port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
-            raise SettingsError(f"port {port} of {host} is taken", what_to_do="stop the other server, or: make dev PORT=3001")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            raise SettingsError(f"port {port} of {host} is taken", what_to_do=f"stop the other server, or: digest dev --port {port + 1}")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import bisect
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -36,6 +36,8 @@ WIDE_GAP = 8
 """A gap in a run's ids this many times the usual one holds released papers: an announcement happened there."""
 EVIDENT_HELD = 5
 """From so many held papers between two runs the drop is beyond doubt; ordinary days have 20 to 250."""
+RUN_ENDS = 6
+"""So many papers of a run must lie on each side of such a gap."""
 FAINT = 0.2
 """A day's submissions do not thin out to this share before a freeze; so few are held papers from the next block."""
 MOST_PAGES = 20
@@ -129,22 +131,27 @@ def id_of(month: str, number: int) -> str:
     return f"{month}.{number:0{5 if month >= '1501' else 4}d}"
 
 
-def longest_rising_run(records: Sequence[ApiRecord]) -> list[ApiRecord]:
-    """Of records by id, the longest subsequence in submission order: the run itself, without held papers and the rare inversions."""
-    tails: list[datetime] = []
-    ends: list[int] = []
-    came_from: list[int] = []
-    for index, record in enumerate(records):
-        place = bisect.bisect_right(tails, record.submitted_at_utc)
-        came_from.append(ends[place - 1] if place else -1)
-        tails[place : place + 1] = [record.submitted_at_utc]
-        ends[place : place + 1] = [index]
-    run: list[ApiRecord] = []
-    index = ends[-1] if ends else -1
-    while index >= 0:
-        run.append(records[index])
-        index = came_from[index]
-    return run[::-1]
+def rising_run(records: Sequence[ApiRecord]) -> list[ApiRecord]:
+    """Of records by id, those that lie on a longest subsequence in submission order: the run, without held papers and inversions.
+
+    Where two longest subsequences differ in a paper, both papers are given.
+    """
+    times = [r.submitted_at_utc.timestamp() for r in records]
+    until = _rising_lengths(times)
+    since = _rising_lengths([-t for t in reversed(times)])[::-1]
+    longest = max(until, default=0)
+    return [r for r, a, b in zip(records, until, since, strict=True) if a + b - 1 == longest]
+
+
+def _rising_lengths(values: Sequence[float]) -> list[int]:
+    """For each value, the length of the longest non-falling subsequence that ends with it."""
+    tails: list[float] = []
+    lengths: list[int] = []
+    for value in values:
+        place = bisect.bisect_right(tails, value)
+        tails[place : place + 1] = [value]
+        lengths.append(place + 1)
+    return lengths
 
 
 # -- finding the block -------------------------------------------------------------------------------
@@ -178,42 +185,45 @@ class _Sighting:
     before: list[ApiRecord]
     after: list[ApiRecord]
     width: timedelta
+    elsewhere: _Sighting | None = None
+    """The same papers split at the widest gap near the freeze: submissions may have been frozen earlier or later that day."""
 
 
 def _sight(ask: Questions, freeze: datetime, month: str) -> _Sighting:
-    """Searches around the freeze, wider where a side shows nothing; a side may stay empty.
-
-    The freeze is where the ids say it was: if none of the gap that released papers leave lies at the
-    calendar's hour but one does nearby, submissions were frozen earlier or later that day.
-    """
+    """Searches around the freeze, wider where a side shows nothing; a side may stay empty."""
     for width in WIDENINGS:
         found = ask.submitted_between(freeze - width, freeze + width)
         mine = sorted((r for r in found if r.arxiv_id.startswith(f"{month}.")), key=lambda r: number_of(r.arxiv_id))
         sighting = _split(mine, freeze, width)
         if sighting.before and any(r.submitted_at_utc >= freeze for r in found):  # at a month's end, those carry the next month's ids
             break
-    return _moved_to_gap(mine, sighting)
+    return replace(sighting, elsewhere=_widest_gap(mine, sighting))
 
 
 def _split(mine: Sequence[ApiRecord], freeze: datetime, width: timedelta) -> _Sighting:
-    before = longest_rising_run([r for r in mine if r.submitted_at_utc < freeze])
-    last = number_of(before[-1].arxiv_id) if before else 0
-    after = longest_rising_run([r for r in mine if r.submitted_at_utc >= freeze and number_of(r.arxiv_id) > last])
+    """One run through both sides, so that a paper held past the freeze, with an id far beyond, cannot pass for the run's end."""
+    run = rising_run(mine)
+    before = [r for r in run if r.submitted_at_utc < freeze]
+    after = [r for r in run if r.submitted_at_utc >= freeze]
     if len(after) >= 10 and len(before) < FAINT * len(after):
         before = []  # a few held papers, not the end of a day's run
     return _Sighting(freeze, before, after, width)
 
 
-def _moved_to_gap(mine: Sequence[ApiRecord], sighting: _Sighting) -> _Sighting:
-    run = longest_rising_run(mine)
-    if not sighting.before or not sighting.after or len(run) < 8:
-        return sighting
+def _widest_gap(mine: Sequence[ApiRecord], sighting: _Sighting) -> _Sighting | None:
+    """A split at the run's widest gap in ids, where it is wide enough to hold released papers and lies inside the run.
+
+    At its ends a gap proves nothing: a paper held for days ends the run with an id far beyond.
+    """
+    run = rising_run(mine)
+    if not sighting.before or not sighting.after or len(run) < 2 * RUN_ENDS + 1:
+        return None
     gaps = [number_of(b.arxiv_id) - number_of(a.arxiv_id) for a, b in pairwise(run)]
-    wide = WIDE_GAP * max(1, sorted(gaps)[len(gaps) // 2])
-    if number_of(sighting.after[0].arxiv_id) - number_of(sighting.before[-1].arxiv_id) > wide or max(gaps) <= wide:
-        return sighting
-    later = run[gaps.index(max(gaps)) + 1]
-    return _split(mine, later.submitted_at_utc, sighting.width)
+    inner = range(RUN_ENDS - 1, len(gaps) - RUN_ENDS + 1)
+    widest = max(inner, key=gaps.__getitem__)
+    if gaps[widest] <= WIDE_GAP * max(1, sorted(gaps)[len(gaps) // 2]):
+        return None
+    return _split(mine, run[widest + 1].submitted_at_utc, sighting.width)
 
 
 def _change_point(zone: Sequence[ApiRecord], sighting: _Sighting) -> int:
@@ -317,20 +327,33 @@ class BlockFinder:
             return self._open_end(month, lower, freeze, lower.last_before)
         if not sighting.after:
             return self._open_end(month, lower, freeze, number_of(sighting.before[-1].arxiv_id))
-        return self._edge_from(sighting, month, start=lower.last_before + 1)
+        return self._edge_at(sighting, month, start=lower.last_before + 1)
 
     def _find_edge(self, freeze: datetime, month: _Month) -> Edge:
         sighting = self._sight(freeze, month.month)
         if not sighting.before:
             return self._open_beginning(sighting, month)
-        return self._edge_from(sighting, month, start=number_of(sighting.before[max(0, len(sighting.before) - 4)].arxiv_id))
+        return self._edge_at(sighting, month)
 
-    def _edge_from(self, sighting: _Sighting, month: _Month, *, start: int) -> Edge:
-        """The edge with all ids from `start` to the later run's first known, so that held papers are told from the run."""
+    def _edge_at(self, sighting: _Sighting, month: _Month, *, start: int | None = None) -> Edge:
+        """By the calendar's freeze; where nothing was released there but was nearby that day, there."""
+        edge = self._edge_from(sighting, month, start=start)
+        if edge.kind is EdgeKind.DROP or sighting.elsewhere is None:
+            return edge
+        moved = self._edge_from(sighting.elsewhere, month, start=start)
+        if moved.kind is not EdgeKind.DROP:
+            return edge
+        self._log(f"submissions were frozen about {moved.freeze_utc}, not at {edge.freeze_utc}")
+        return replace(moved, freeze_utc=edge.freeze_utc)
+
+    def _edge_from(self, sighting: _Sighting, month: _Month, *, start: int | None) -> Edge:
+        """The edge with all ids from `start` (default: the earlier run's end) to the later run's first known, so that held papers are told from the run."""
+        if start is None:
+            start = number_of(sighting.before[max(0, len(sighting.before) - RUN_ENDS)].arxiv_id)
         head = number_of(sighting.after[0].arxiv_id) if sighting.after else None
         tail = number_of(sighting.before[-1].arxiv_id) if sighting.before else start - 1
         self._enumerate(month, start, (head or tail + 1) - 1)
-        near = number_of(sighting.before[max(0, len(sighting.before) - 4)].arxiv_id) if sighting.before else start
+        near = number_of(sighting.before[max(0, len(sighting.before) - RUN_ENDS)].arxiv_id) if sighting.before else start
         zone = month.between(near, (head or tail + 1) - 1)
         last = _change_point(zone, sighting) if sighting.before else start - 1
         held = sum(1 for r in zone if number_of(r.arxiv_id) > last and r.submitted_at_utc < sighting.freeze)
@@ -411,14 +434,12 @@ class BlockFinder:
         """A break at a freeze inside the block, told from the records already here; None without papers on both sides."""
         inside = month.between(lower.last_before + 1, upper.last_before)
         width = WIDENINGS[0]
-        before = longest_rising_run([r for r in inside if freeze - width <= r.submitted_at_utc < freeze])
-        if not before:
+        sighting = _split([r for r in inside if freeze - width <= r.submitted_at_utc < freeze + width], freeze, width)
+        before, after = sighting.before, sighting.after
+        if not before or not after:
             return None
-        after = longest_rising_run([r for r in inside if freeze <= r.submitted_at_utc < freeze + width and number_of(r.arxiv_id) > number_of(before[0].arxiv_id)])
-        if not after:
-            return None
-        near, head = number_of(before[max(0, len(before) - 4)].arxiv_id), number_of(after[0].arxiv_id)
+        near, head = number_of(before[max(0, len(before) - RUN_ENDS)].arxiv_id), number_of(after[0].arxiv_id)
         zone = month.between(near, head - 1)
-        last = _change_point(zone, _Sighting(freeze, before, after, width))
-        held = sum(1 for r in zone if number_of(r.arxiv_id) > last)
+        last = _change_point(zone, sighting)
+        held = sum(1 for r in zone if number_of(r.arxiv_id) > last and r.submitted_at_utc < freeze)
         return Edge(freeze.isoformat(), month.month, last, head, held, EdgeKind.DROP if held >= EVIDENT_HELD else EdgeKind.CLOCK)

@@ -1,0 +1,62 @@
+# One line of help a target: `make`. Needs Python ≥ 3.11 and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+export DAGSTER_DISABLE_TELEMETRY := 1
+export PYTHONWARNINGS ?= ignore::UserWarning
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev serve doctor test test-slow check audit bench docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked dependencies into $(VENV) (once, about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.runtime ## Make one day's digest: the bundled sample, or with a key today's; DAY=2026-11-20 for that day
+	@$(BIN)/digest run $(if $(DAY),--day $(DAY))
+
+dev: $(VENV)/.runtime ## Open the Dagster UI on http://127.0.0.1:3000 with the daily schedule running
+	@$(BIN)/digest dev
+
+serve: $(VENV)/.runtime ## Show the digest's pages on http://127.0.0.1:8000
+	@$(BIN)/digest serve
+
+doctor: $(VENV)/.runtime ## Examine settings, arXiv, the model's endpoint, calendar, disk and clock
+	@$(BIN)/digest doctor
+
+test: $(VENV)/.dev ## Run the fast tests
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-slow: $(VENV)/.dev ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
+	@$(BIN)/python -m pytest -q -m slow
+
+check: $(VENV)/.dev ## Format, lint, types, secrets, generated documents, fast tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m digest_pipeline.reference --check
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+audit: $(VENV)/.dev ## Look the locked dependencies up in a vulnerability database (needs the internet)
+	@$(BIN)/python -m pip_audit --require-hashes -r requirements.lock
+
+bench: $(VENV)/.dev ## Measure everything that docs/performance.md shows
+	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev ## Write the generated documents anew
+	@$(BIN)/python -m digest_pipeline.reference --write
+
+clean: ## Remove the virtual environment, caches and Dagster's records; data/ stays
+	rm -rf $(VENV) .dagster_home build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

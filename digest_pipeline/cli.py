@@ -1,0 +1,204 @@
+"""The installed command `digest`: one day through Dagster, the UI, the pages, the forecast, the doctor, the answers.
+
+What lives here: words and arguments. What does not: the work, which is Dagster's job (`orchestration/`) or a
+plain function of a room. `make` calls these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from digest_pipeline import __version__, sample
+from digest_pipeline.errors import DigestError
+from digest_pipeline.settings import Settings, load_settings
+from digest_pipeline.workshop import Workshop, utc_now
+
+OK, FAILED, MISUSED = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 well, 1 failed, 2 refused before anything was done."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace, Settings], int] = arguments.command
+    try:
+        return command(arguments, load_settings())
+    except DigestError as error:
+        print(f"✗ {error}", file=sys.stderr)
+        return MISUSED
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing is lost: run the same command again.", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="digest", description="Each day's arXiv announcements as a digest in your language.")
+    parser.add_argument("--version", action="version", version=f"digest-pipeline {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace, Settings], int], text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(command=command)
+        return one
+
+    run = add("run", _run, "make one listing day's digest")
+    run.add_argument("--day", type=_date, help="listing date YYYY-MM-DD; default: the newest listing, or the sample day")
+    run.add_argument("--refetch", action="store_true", help="ask arXiv again for a day that is already kept")
+    forecast = add("forecast", _forecast, "say what a range of listing days would need: requests, time, papers, cost")
+    forecast.add_argument("first", type=_date)
+    forecast.add_argument("last", type=_date)
+    backfill = add("backfill", _backfill, "make the digests of a range of listing days, after showing the forecast")
+    backfill.add_argument("first", type=_date)
+    backfill.add_argument("last", type=_date)
+    backfill.add_argument("--yes", action="store_true", help="do not ask before it starts")
+    dev = add("dev", _dev, "open the Dagster UI on loopback, with schedule and sensors")
+    dev.add_argument("--port", type=int, default=3000)
+    serve = add("serve", _serve, "show the pages on loopback")
+    serve.add_argument("--port", type=int, default=8000)
+    add("doctor", _doctor, "examine settings, services and machine")
+    answers = add("answers", _answers, "carry the store of paid answers to another machine")
+    answers.add_argument("what", choices=["export", "import"])
+    answers.add_argument("file", type=Path)
+    return parser
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2026-11-20") from None
+
+
+# -- run -----------------------------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    from digest_pipeline.sources.listing import newest_announced
+
+    shop = Workshop(settings)
+    newest = sample.SAMPLE_DAY if settings.is_sample else newest_announced(shop.calendar, utc_now())
+    day = arguments.day or newest
+    print(_headline(settings, day), flush=True)
+    shop.calendar.require_listing_day(day)
+    shop.calendar.require_announceable(day, utc_now())
+    succeeded = _materialize(shop, day, refetch=arguments.refetch)
+    _print_result(shop, day, succeeded)
+    return OK if succeeded else FAILED
+
+
+def _headline(settings: Settings, day: date) -> str:
+    if settings.is_sample:
+        return f"SAMPLE DAY {day}: invented papers and recorded answers, kept apart under {settings.data_root}"
+    return f"Listing of {day} · {', '.join(settings.categories)} → {', '.join(settings.languages)} · model {settings.model}"
+
+
+def _materialize(shop: Workshop, day: date, *, refetch: bool) -> bool:
+    from digest_pipeline.orchestration.running import run_listing_day
+
+    return run_listing_day(shop, day, refetch=refetch)
+
+
+def _print_result(shop: Workshop, day: date, succeeded: bool) -> None:
+    from digest_pipeline.papers.ledger import ALL, read_facts, read_ledger
+
+    home = shop.home
+    if not succeeded:
+        print(f"\n✗ {day} did not finish: the reason stands above. What was fetched and paid is kept; run the same command again.")
+        return
+    facts = read_facts(home, day)
+    print()
+    for note in facts.notes:
+        print(f"  {note}")
+    for row in read_ledger(home, day):
+        if row.category == ALL:
+            print(f"  {row.language}: announced {row.announced} = fetched {row.fetched} = translated {row.translated} + untranslated {row.untranslated} = rendered {row.rendered}")
+    print("\nFiles")
+    for language in shop.languages:
+        print(f"  {home.root}/{home.digest_folder(language.tag, day)}/all.md")
+    print(f"  {home.root}/site/index.html")
+    print(f"\nNext: {_next_step(shop.settings)}")
+
+
+def _next_step(settings: Settings) -> str:
+    if settings.is_sample:
+        return "`make serve` shows the pages; set OPENAI_API_KEY (or OPENAI_BASE_URL) and run again for today's listing"
+    return "`make serve` shows the pages; `make dev` runs this every listing day"
+
+
+# -- ranges --------------------------------------------------------------------------------------------
+
+
+def _forecast(arguments: argparse.Namespace, settings: Settings) -> int:
+    from digest_pipeline.forecast import forecast_range
+
+    print(forecast_range(Workshop(settings), arguments.first, arguments.last).to_text())
+    return OK
+
+
+def _backfill(arguments: argparse.Namespace, settings: Settings) -> int:
+    from digest_pipeline.forecast import forecast_range
+    from digest_pipeline.orchestration.running import run_listing_days
+
+    shop = Workshop(settings)
+    expected = forecast_range(shop, arguments.first, arguments.last)
+    print(expected.to_text(), flush=True)
+    if not arguments.yes and input("\nStart? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("Nothing was started.")
+        return OK
+    return OK if run_listing_days(shop, expected.days) else FAILED
+
+
+# -- the rest ------------------------------------------------------------------------------------------
+
+
+def _dev(arguments: argparse.Namespace, settings: Settings) -> int:
+    from digest_pipeline.orchestration.dev import serve_dagster
+    from digest_pipeline.orchestration.running import prepare_dagster_home
+
+    print(f"Dagster UI: http://127.0.0.1:{arguments.port}  (Ctrl-C stops it; records are in {prepare_dagster_home()})")
+    if settings.is_sample:
+        print("SAMPLE: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set, so the schedule stays off. Materialize partition", sample.SAMPLE_DAY)
+    elif settings.schedule_enabled:
+        print("The daily schedule is ON. To stop it: UI → Automation → daily_listing, or DIGEST_SCHEDULE_ENABLED=false.")
+    return serve_dagster(arguments.port)
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from digest_pipeline.site.serve import serve
+
+    home = Workshop(settings).home
+    if not home.is_local or not home.exists("site/index.html"):
+        print(f"✗ there are no pages at {home.root}/site yet → `make run` first", file=sys.stderr)
+        return FAILED
+    serve(home.local_path("site"), port=arguments.port)
+    return OK
+
+
+def _doctor(_: argparse.Namespace, __: Settings) -> int:
+    from digest_pipeline.doctor import main as examine
+
+    return examine([])
+
+
+def _answers(arguments: argparse.Namespace, settings: Settings) -> int:
+    from digest_pipeline.translation.store import export_answers, import_answers, open_store
+
+    store = open_store(settings.answers_root, utc_now)
+    try:
+        if arguments.what == "export":
+            with arguments.file.open("w", encoding="utf-8") as file:
+                print(f"{export_answers(store, file)} answers written to {arguments.file}")
+        else:
+            with arguments.file.open(encoding="utf-8") as file:
+                added, known = import_answers(store, file)
+                print(f"{added} answers added, {known} known already")
+    finally:
+        store.close()
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""The only room that imports dagster: assets, partitions, checks, schedules and sensors around the plain steps.
+
+What lives here: how a step is run, recorded and watched. What does not: what it does (`stages.py`). Nothing
+here reads the clock, the network or the environment at import; `definitions.py` builds everything from the
+settings when Dagster asks for it.
+"""

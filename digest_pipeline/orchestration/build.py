@@ -1,0 +1,28 @@
+"""All definitions from the settings; a test builds them with its own settings and workshop."""
+
+import dagster as dg
+
+from digest_pipeline.orchestration.assets import GROUP, listing_day_assets
+from digest_pipeline.orchestration.partitions import listing_day_partitions
+from digest_pipeline.orchestration.reconcile import reconcile_last_listings
+from digest_pipeline.orchestration.schedules import daily_listing_schedule, reconciliation_schedule
+from digest_pipeline.settings import Settings, load_settings
+from digest_pipeline.workshop import Workshop
+
+JOB = "listing_day"
+
+
+def build_definitions(settings: Settings | None = None, workshop: Workshop | None = None) -> dg.Definitions:
+    """Raises SettingsError, before anything is fetched or written, for a setting that is refused."""
+    settings = settings or load_settings()
+    workshop = workshop or Workshop(settings)
+    workshop.calendar, workshop.languages  # noqa: B018 - a bad calendar file or language is refused here, at load
+    assets = listing_day_assets(listing_day_partitions(settings.first_listing))
+    job = dg.define_asset_job(JOB, selection=dg.AssetSelection.groups(GROUP), description="One listing day from arXiv's announcement to the site.")
+    return dg.Definitions(
+        assets=[assets],
+        jobs=[job, reconcile_last_listings],
+        schedules=[daily_listing_schedule(settings, job), reconciliation_schedule(settings)],
+        resources={"workshop": dg.ResourceDefinition.hardcoded_resource(workshop)},
+        executor=dg.in_process_executor,  # the steps are one chain bound by input and output; a process each would only add its start
+    )

@@ -1,0 +1,283 @@
+"""The five steps of one listing day, each a plain function: workshop and date in, files and a report out.
+
+    fetch      → raw/<day>/                                   what arXiv answered
+    assemble   → papers/date=<day>/                           one row a paper
+    translate  → translated_summaries/date=<day>/language=…   one row a paper and language
+    render     → digests/<tag>/<day>/, ledger/date=<day>/     the files people read, and the count of them
+    publish    → site/                                        pages, feeds, search over all days
+
+Every step can be killed at any point and run again. What lives here: the order of calls within a step and
+what it reports. What does not: how anything is done (the rooms) and Dagster (`orchestration/`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from digest_pipeline import tables
+from digest_pipeline.digest.markdown import preview, render_digest, rendered_ids
+from digest_pipeline.errors import SourceError
+from digest_pipeline.model import DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus
+from digest_pipeline.papers.assemble import assemble_papers, counts_by_category, counts_by_type
+from digest_pipeline.papers.ledger import ALL, day_facts, day_ledger, in_category, usual_size, write_facts, write_ledger
+from digest_pipeline.sources.listing import fetch_listing
+from digest_pipeline.sources.raw import RawManifest
+from digest_pipeline.sources.sample import keep_sample
+from digest_pipeline.translation.languages import Language
+from digest_pipeline.workshop import GENERATOR, Workshop
+
+if TYPE_CHECKING:
+    from digest_pipeline.translation.engine import Progress
+
+QUARANTINE_LIMIT = 0.02
+"""Share of papers without a translation beyond which the day's translation check fails."""
+SHRUNKEN = 0.5
+"""A listing below this share of the weekday's median warns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's outcome. `name` is a sentence that is true when green; a `warning` does not make the day wrong."""
+
+    name: str
+    passed: bool
+    description: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What a step did: where, how many rows, its numbers (they plot over time), a Markdown preview, its checks."""
+
+    path: str
+    rows: int
+    numbers: dict[str, int | float | str | bool | None]
+    preview: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+# -- fetch ---------------------------------------------------------------------------------------------
+
+
+def fetch(shop: Workshop, day: date, *, refetch: bool = False) -> StageReport:
+    """Raises ListingDateError, NotPublishedYet or a SourceError."""
+    manifest = keep_sample(day, shop.raw, shop.calendar, shop.now()) if shop.settings.is_sample else fetch_listing(day, shop.listing_desk, refetch=refetch)
+    return StageReport(
+        path=shop.home.raw_folder(day),
+        rows=sum(file.records for file in manifest.files),
+        numbers={
+            "announced": manifest.announced,
+            "evidence": manifest.evidence.value if manifest.evidence else "none",
+            "requests_to_arxiv": manifest.requests,
+            "kept_answers": len(manifest.files),
+            "block": "–".join(manifest.block) if manifest.block else "",
+        },
+        preview="\n".join(f"- {note}" for note in manifest.notes),
+        findings=tuple(_calendar_findings(shop, manifest)),
+    )
+
+
+def _calendar_findings(shop: Workshop, manifest: RawManifest) -> Iterable[Finding]:
+    day = manifest.listing_date
+    expected = shop.calendar.is_announced(day)
+    contradiction = [note for note in manifest.notes if "calendar" in note]
+    agrees = expected == manifest.announced and not contradiction
+    yield Finding("arxiv_kept_to_its_calendar", agrees, "; ".join(contradiction) or f"{day}: {'announced' if manifest.announced else 'no announcement'}, as the calendar says", True)
+    coming = max(day, shop.now().date()).year + (1 if shop.now().month == 12 else 0)
+    yield Finding(
+        "the_calendar_covers_the_coming_weeks",
+        shop.calendar.covers_year(coming),
+        f"skipped evenings of {coming} are {'known' if shop.calendar.covers_year(coming) else 'not in the calendar: add them in a file named by DIGEST_SKIPPED_EVENINGS_FILE'}",
+        True,
+    )
+
+
+# -- assemble ------------------------------------------------------------------------------------------
+
+
+def assemble(shop: Workshop, day: date) -> StageReport:
+    """Raises SourceError where the day was not fetched, or not for these categories."""
+    manifest = require_manifest(shop, day)
+    assembled = assemble_papers(manifest, shop.raw, shop.categories)
+    papers = assembled.papers
+    shop.home.write_table(shop.home.papers_file(day), tables.papers_to_table(papers))
+    usual = usual_size(shop.home, day)
+    return StageReport(
+        path=shop.home.papers_file(day),
+        rows=len(papers),
+        numbers={
+            "papers": len(papers),
+            **{f"type {kind}": n for kind, n in counts_by_type(papers).items()},
+            **{f"category {name}": n for name, n in counts_by_category(papers, shop.categories).items()},
+            "from_feed_text": len(assembled.from_feed_text),
+        },
+        preview=_papers_preview(papers),
+        findings=(
+            Finding(
+                "every_announced_paper_is_in_the_table",
+                not manifest.missing_ids,
+                f"missing: {', '.join(manifest.missing_ids)}; run the partition again to add them" if manifest.missing_ids else f"{len(papers)} of {len(papers)}",
+            ),
+            Finding(
+                "the_listing_has_its_usual_size",
+                not manifest.announced or usual is None or len(papers) >= SHRUNKEN * usual,
+                f"{len(papers)} papers; the median {day:%A} has {usual:g}" if usual is not None else f"{len(papers)} papers; too few earlier listings to compare",
+                True,
+            ),
+        ),
+    )
+
+
+def require_manifest(shop: Workshop, day: date) -> RawManifest:
+    manifest = shop.raw.manifest(day)
+    if manifest is None:
+        raise SourceError(f"nothing of the listing of {day} is kept", what_to_do="materialize raw_arxiv_metadata of that day first")
+    if lacking := manifest.lacking(shop.categories):
+        raise SourceError(f"what is kept of {day} does not cover {', '.join(lacking)}", what_to_do="materialize raw_arxiv_metadata of that day again")
+    return manifest
+
+
+def _papers_preview(papers: Sequence[Paper], limit: int = 12) -> str:
+    rows = [f"| {p.arxiv_id}v{p.version} | {p.announce_type} | {p.primary_category} | {p.title.replace('|', '∣')[:90]} |" for p in papers[:limit]]
+    return "\n".join(["| id | type | primary | title |", "| --- | --- | --- | --- |", *rows])
+
+
+# -- translate -----------------------------------------------------------------------------------------
+
+
+def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -> StageReport:
+    """Raises ProviderRefused or ProviderUnavailable; what was answered until then is kept and not paid again."""
+    from digest_pipeline.translation.engine import translate_papers
+
+    papers = read_papers(shop, day)
+    outcome = translate_papers(papers, shop.languages, shop.translation_desk, progress=progress)
+    for language in shop.languages:
+        rows = outcome.summaries[language.tag]
+        shop.home.write_table(shop.home.summaries_file(day, language.tag), tables.summaries_to_table(rows))
+    every = [s for rows in outcome.summaries.values() for s in rows]
+    by_status = Counter(s.status for s in every)
+    flags = Counter(flag.split(":")[0] for s in every for flag in s.flags)
+    untranslated = [s for s in every if s.status is SummaryStatus.QUARANTINED]
+    return StageReport(
+        path=f"{tables.partition_folder('translated_summaries', day)}/",
+        rows=len(every),
+        numbers={
+            **{f"status {status.value}": by_status[status] for status in SummaryStatus},
+            "paid_now": sum(not s.from_cache and s.status is not SummaryStatus.DEFERRED for s in every),
+            "reused": sum(s.from_cache for s in every),
+            "reused_share": round(sum(s.from_cache for s in every) / len(every), 4) if every else 0.0,
+            "input_tokens": outcome.input_tokens,
+            "output_tokens": outcome.output_tokens,
+            "cost_usd": outcome.cost_usd if outcome.cost_usd is not None else "unknown",
+            "with_warnings": sum(bool(s.flags) and s.is_translated for s in every),
+            **{f"flag {code}": n for code, n in sorted(flags.items())},
+        },
+        preview=_untranslated_preview(untranslated),
+        findings=(
+            Finding(
+                "nearly_every_paper_is_translated",
+                len(untranslated) <= QUARANTINE_LIMIT * len(every) or len(untranslated) <= 1,
+                f"{len(untranslated)} of {len(every)} quarantined (limit {QUARANTINE_LIMIT:.0%})",
+            ),
+            Finding(
+                "nothing_waits_for_budget_or_batch",
+                not by_status[SummaryStatus.DEFERRED],
+                f"{by_status[SummaryStatus.DEFERRED]} papers deferred: run the partition again when the budget allows or the batch is back",
+                True,
+            ),
+        ),
+    )
+
+
+def read_papers(shop: Workshop, day: date) -> list[Paper]:
+    """Raises SourceError where the papers table of the day is not there yet."""
+    if not shop.home.exists(shop.home.papers_file(day)):
+        raise SourceError(f"there is no papers table of {day}", what_to_do="materialize papers of that day first")
+    return tables.papers_from_table(shop.home.read_table(shop.home.papers_file(day), tables.PAPERS))
+
+
+def _untranslated_preview(summaries: Sequence[Summary], limit: int = 20) -> str:
+    rows = [f"| {s.arxiv_id}v{s.version} | {s.language} | {'; '.join(s.flags).replace('|', '∣')[:160]} |" for s in summaries[:limit]]
+    return "\n".join(["| quarantined | language | why |", "| --- | --- | --- |", *rows]) if rows else ""
+
+
+# -- render --------------------------------------------------------------------------------------------
+
+
+def render(shop: Workshop, day: date) -> StageReport:
+    """Writes each category's digest and their union in every language, reads them back, and counts."""
+    manifest = require_manifest(shop, day)
+    papers = read_papers(shop, day)
+    facts = day_facts(manifest, is_sample=shop.settings.is_sample)
+    rows: list[DayLedger] = []
+    first_rows = ""
+    for language in shop.languages:
+        entries = _entries(shop, day, papers, language)
+        for category in (*shop.categories, ALL):
+            rows.append(_render_one(shop, facts, manifest, category, language, entries))
+        first_rows = first_rows or preview(entries, language)
+    write_ledger(shop.home, day, rows)
+    write_facts(shop.home, facts)
+    whole = [row for row in rows if row.category == ALL]
+    return StageReport(
+        path=shop.home.digest_folder(shop.languages[0].tag, day),
+        rows=sum(row.rendered for row in whole),
+        numbers={
+            "files": len(rows),
+            **{f"{name} ({row.language})": getattr(row, name) for row in whole for name in ("announced", "fetched", "translated", "untranslated", "rendered")},
+        },
+        preview=first_rows or "\n".join(facts.notes),
+        findings=tuple(_ledger_findings(rows)),
+    )
+
+
+def _entries(shop: Workshop, day: date, papers: Sequence[Paper], language: Language) -> list[DigestEntry]:
+    path = shop.home.summaries_file(day, language.tag)
+    if not shop.home.exists(path):
+        raise SourceError(f"there are no summaries of {day} in {language.tag}", what_to_do="materialize translated_summaries of that day first")
+    summaries = {s.arxiv_id: s for s in tables.summaries_from_table(shop.home.read_table(path, tables.TRANSLATED_SUMMARIES))}
+    if lacking := [p.arxiv_id for p in papers if p.arxiv_id not in summaries]:
+        raise SourceError(f"{len(lacking)} papers of {day} have no row in {path}, e.g. {lacking[0]}", what_to_do="materialize translated_summaries of that day again")
+    return [DigestEntry(p, summaries[p.arxiv_id]) for p in papers]
+
+
+def _render_one(shop: Workshop, facts: DayFacts, manifest: RawManifest, category: str, language: Language, entries: Sequence[DigestEntry]) -> DayLedger:
+    mine = in_category(category, [e.paper for e in entries])
+    listed = {p.arxiv_id for p in mine}
+    chosen = [e for e in entries if e.paper.arxiv_id in listed]
+    summaries = {e.paper.arxiv_id: e.summary for e in chosen}
+    announced = {*listed, *(manifest.missing_ids if category == ALL else ())}
+    day = facts.listing_date
+
+    def ledger_of(rendered: Sequence[str]) -> DayLedger:
+        return day_ledger(day, category, language.tag, announced_ids=announced, papers=mine, summaries=summaries, rendered_ids=rendered)
+
+    model = shop.settings.model if not facts.is_sample else "recorded answers"
+    text = render_digest(facts, ledger_of([p.arxiv_id for p in mine]), chosen, language, model=model, generator=GENERATOR)
+    shop.home.write_text(f"{shop.home.digest_folder(language.tag, day)}/{category}.md", text)
+    return ledger_of(rendered_ids(text))
+
+
+def _ledger_findings(rows: Sequence[DayLedger]) -> Iterable[Finding]:
+    lost = [f"{row.language}/{row.category}: {', '.join(row.missing_rendered)}" for row in rows if row.missing_rendered]
+    yield Finding("every_paper_is_in_the_digest", not lost, "; ".join(lost) or "read back from the files")
+    unequal = [f"{row.language}/{row.category}: announced {row.announced}, fetched {row.fetched}, rendered {row.rendered}" for row in rows if not row.balances]
+    yield Finding("announced_fetched_and_rendered_are_equal", not unequal, "; ".join(unequal) or "in every category and language")
+
+
+# -- publish -------------------------------------------------------------------------------------------
+
+
+def publish(shop: Workshop) -> StageReport:
+    """Brings the site up to date with all days that have a digest; unchanged days cost nothing."""
+    from digest_pipeline.site.build import build_site
+    from digest_pipeline.site.options import SiteOptions
+
+    report = build_site(shop.home, SiteOptions.from_settings(shop.settings), now=shop.now)
+    return StageReport(path="site/", rows=report.pages_written, numbers={"pages_written": report.pages_written, "pages_unchanged": report.pages_unchanged})
+
+

@@ -1,0 +1,99 @@
+"""Everything one run works with, put together from the settings: calendar, data home, arXiv, translation desk, site.
+
+What lives here: the wiring, made when a run asks for it, never at import. What does not: the steps
+themselves (`stages.py`) and Dagster (`orchestration/`). A test builds a workshop with its own settings.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest_pipeline import __version__, sample
+from digest_pipeline.calendar import ListingCalendar, load_calendar
+from digest_pipeline.errors import SettingsError
+from digest_pipeline.home import DataHome
+from digest_pipeline.settings import Settings
+from digest_pipeline.sources.api import Arxiv
+from digest_pipeline.sources.listing import ListingDesk
+from digest_pipeline.sources.raw import RawStore
+from digest_pipeline.sources.transport import Pace
+from digest_pipeline.translation.languages import Language, load_language
+
+if TYPE_CHECKING:
+    from digest_pipeline.translation.engine import TranslationDesk
+
+GENERATOR = f"digest-pipeline {__version__}"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The run's tools. Attributes are made on first use, so that a step pays only for what it touches."""
+
+    settings: Settings
+    now: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def home(self) -> DataHome:
+        return DataHome(self.settings.data_root)
+
+    @cached_property
+    def raw(self) -> RawStore:
+        return RawStore(self.home)
+
+    @cached_property
+    def calendar(self) -> ListingCalendar:
+        return load_calendar(self.settings.skipped_evenings_file)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The sample holds its own two categories, whatever is configured."""
+        return sample.CATEGORIES if self.settings.is_sample else self.settings.categories
+
+    @cached_property
+    def languages(self) -> tuple[Language, ...]:
+        """Raises SettingsError for a language that the sample has no recorded answers in."""
+        if self.settings.is_sample and (lacking := set(self.settings.languages) - set(sample.sample_languages())):
+            raise SettingsError(
+                f"DIGEST_LANGUAGES={','.join(self.settings.languages)}: the sample day has no recorded answers in {', '.join(sorted(lacking))}",
+                what_to_do=f"use {', '.join(sample.sample_languages())}, or set OPENAI_API_KEY or OPENAI_BASE_URL to go live",
+            )
+        return tuple(load_language(tag) for tag in self.settings.languages)
+
+    @cached_property
+    def arxiv(self) -> Arxiv:
+        s = self.settings
+        return Arxiv(
+            api_url=s.arxiv_api_url,
+            rss_url=s.arxiv_rss_url,
+            turnstile_file=self.turnstile_file,
+            pace=Pace(s.arxiv_interval_seconds, s.arxiv_timeout_seconds, s.arxiv_attempts),
+            contact=s.contact,
+            now=self.now,
+        )
+
+    @property
+    def turnstile_file(self) -> Path:
+        """Where all processes of the deployment on this machine take turns; beside local data, else in the temporary folder."""
+        if self.home.is_local:
+            return self.home.local_path("state/arxiv-turn.json")
+        return Path(tempfile.gettempdir()) / "arxiv-digest-pipeline" / "arxiv-turn.json"
+
+    @property
+    def listing_desk(self) -> ListingDesk:
+        return ListingDesk(self.calendar, self.arxiv, self.home, self.categories, self.now)
+
+    @cached_property
+    def translation_desk(self) -> TranslationDesk:
+        from digest_pipeline.translation.engine import TranslationDesk
+
+        return TranslationDesk.from_settings(self.settings, now=self.now)
