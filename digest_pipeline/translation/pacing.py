@@ -1,0 +1,226 @@
+"""How fast to ask: as fast as the endpoint allows, and politely.
+
+What lives here: concurrency that adapts to refusals, the pause all workers share, waiting times read from headers, the
+wait before a retry, and the verdict that an endpoint is down. What does not: what counts as which failure (`provider.py`).
+
+Concurrency starts at its most, is cut by a third when the endpoint says 429, and grows again by one a round (additive
+increase, multiplicative decrease). Near the level that was refused last, it grows ten times more slowly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from digest_pipeline.errors import ProviderUnavailable
+
+log = logging.getLogger(__name__)
+
+_DECREASE = 2 / 3
+_CAREFUL_ZONE = 0.9
+_CAREFUL_GROWTH = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PacingLimits:
+    """Numbers of the pacing, in seconds unless said otherwise."""
+
+    most_at_once: int
+    first_backoff: float = 0.5
+    longest_backoff: float = 30.0
+    outage: float = 180.0
+    """No answer at all for so long, while asking: the endpoint is down."""
+    spread: float = 0.25
+    """After a pause the workers start over so long a time, not all at once; never longer than the pause itself."""
+    worth_telling: float = 60.0
+    """A longer pause is told in the log."""
+
+
+class Pacer:
+    """Shared by all workers of one run, within one event loop."""
+
+    def __init__(self, limits: PacingLimits, rng: random.Random) -> None:
+        self.limits = limits
+        self.level = float(limits.most_at_once)
+        self.answers = 0
+        """How many requests were answered so far; it tells one paper's trouble from everybody's."""
+        self._rng = rng
+        self._running = 0
+        self._room = asyncio.Condition()
+        self._paused_until = 0.0
+        self._refused_level = float("inf")
+        self._last_cut = 0.0
+        self._rate_limits_in_a_row = 0
+        self._failures_in_a_row = 0
+        self._failing_since: float | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[float]:
+        """Waits for the pause to end and for a free place; gives the time at which the request may start."""
+        await self._enter()
+        try:
+            yield _time()
+        finally:
+            await self._leave()
+
+    async def _enter(self) -> None:
+        while True:
+            await self._sit_out_the_pause()
+            async with self._room:
+                if self._paused_until <= _time() and self._running < self._places:
+                    self._running += 1
+                    return
+                if self._paused_until <= _time():
+                    await self._room.wait()
+
+    @property
+    def _places(self) -> int:
+        """One, while the endpoint fails for everybody: a probe, no queue of them."""
+        return 1 if self._failures_in_a_row >= 2 * self.level + 2 else max(1, int(self.level))
+
+    async def _sit_out_the_pause(self) -> None:
+        while (left := self._paused_until - _time()) > 0:
+            await asyncio.sleep(left + self._rng.uniform(0, min(self.limits.spread, left)))
+
+    async def _leave(self) -> None:
+        async with self._room:
+            self._running -= 1
+            self._room.notify_all()
+
+    # -- what the workers report ----------------------------------------------------------------------
+
+    def answered(self) -> None:
+        """An answer came, good or bad: the endpoint works."""
+        self.answers += 1
+        self._rate_limits_in_a_row = self._failures_in_a_row = 0
+        self._failing_since = None
+        if self.level < self.limits.most_at_once:
+            is_near = self.level >= _CAREFUL_ZONE * self._refused_level
+            self.level = min(self.limits.most_at_once, self.level + (_CAREFUL_GROWTH if is_near else 1.0) / self.level)
+
+    def rate_limited(self, started: float, wait_seconds: float | None) -> None:
+        """A 429 for a request that began at `started`; one cut for all that were on their way together."""
+        self._failing_since = None  # it answers: told to wait is not down
+        self._rate_limits_in_a_row += 1
+        if started > self._last_cut:
+            self._refused_level, self._last_cut = self.level, _time()
+            self.level = max(1.0, self.level * _DECREASE)
+        self.pause(self.backoff(self._rate_limits_in_a_row // max(1, int(self.level))) if wait_seconds is None else wait_seconds)
+
+    def failed(self, reason: str, wait_seconds: float | None) -> None:
+        """No answer, 5xx, garbage. Raises ProviderUnavailable when nothing has worked for the time of an outage."""
+        self._failures_in_a_row += 1
+        self._failing_since = self._failing_since or _time()
+        if wait_seconds is not None:
+            self.pause(wait_seconds)
+            self._failing_since = max(self._failing_since, self._paused_until)
+        failing = _time() - self._failing_since
+        if failing > self.limits.outage and self._failures_in_a_row > 3:
+            raise ProviderUnavailable(
+                f"the model's endpoint has not answered for {failing:.0f} s ({self._failures_in_a_row} requests; the last: {reason})",
+                what_to_do="see the endpoint (OPENAI_BASE_URL), then run the same day again: every answer so far is kept",
+            )
+
+    def pause(self, seconds: float) -> None:
+        """All workers wait so long, from now; a pause under way is only ever made longer."""
+        now = _time()
+        until = now + seconds
+        if until <= self._paused_until:
+            return
+        self._paused_until = until
+        if seconds >= self.limits.worth_telling:
+            log.warning("The model's endpoint asks to wait %.0f s; all requests wait.", seconds)
+
+    def backoff(self, attempt: int) -> float:
+        """Seconds before the retry after failure number `attempt` (0, 1, …): doubling, with a random half."""
+        longest = min(self.limits.longest_backoff, self.limits.first_backoff * 2.0 ** min(attempt, 20))
+        return longest * self._rng.uniform(0.5, 1.0)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+# -- waiting times in headers -----------------------------------------------------------------------------
+
+
+def wait_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """How long a refusal asks to wait, in seconds; None where it does not say, or not in a way that can be read.
+
+    The first of: `retry-after-ms`, `retry-after` (seconds or an HTTP date), the same as a LiteLLM proxy hands it on
+    (`llm_provider-…`), and `x-ratelimit-reset-requests`/`-tokens` of what is used up (`1s`, `6m0s`, `20ms`).
+    """
+    lower = {name.lower(): value.strip() for name, value in headers.items()}
+    for prefix in ("", "llm_provider-"):
+        found = _milliseconds(lower.get(f"{prefix}retry-after-ms"))
+        if found is None:
+            found = _seconds_or_date(lower.get(f"{prefix}retry-after"), now)
+        if found is None:
+            found = _until_reset(lower, prefix, now)
+        if found is not None:
+            return max(0.0, found)
+    return None
+
+
+def _milliseconds(value: str | None) -> float | None:
+    seconds = _number(value)
+    return None if seconds is None else seconds / 1000
+
+
+def _number(value: str | None) -> float | None:
+    return float(value) if value and re.fullmatch(r"\d{1,12}(?:\.\d{1,9})?", value) else None
+
+
+def _seconds_or_date(value: str | None, now: datetime) -> float | None:
+    if not value:
+        return None
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+
+
+def _until_reset(headers: Mapping[str, str], prefix: str, now: datetime) -> float | None:
+    """Of what is used up, the longest; where nothing says what is, the shortest of what resets."""
+    used_up, all_resets = [], []
+    for kind in ("requests", "tokens"):
+        reset = _duration(headers.get(f"{prefix}x-ratelimit-reset-{kind}"), now)
+        if reset is not None:
+            all_resets.append(reset)
+            if _number(headers.get(f"{prefix}x-ratelimit-remaining-{kind}")) == 0:
+                used_up.append(reset)
+    return max(used_up) if used_up else min(all_resets, default=None)
+
+
+_DURATION = re.compile(
+    r"(?:(\d{1,6}(?:\.\d+)?)d)?(?:(\d{1,6}(?:\.\d+)?)h)?(?:(\d{1,6}(?:\.\d+)?)m(?!s))?(?:(\d{1,9}(?:\.\d+)?)s)?(?:(\d{1,12}(?:\.\d+)?)ms)?"
+)
+_UNIT_SECONDS = (86400, 3600, 60, 1, 0.001)
+
+
+def _duration(value: str | None, now: datetime) -> float | None:
+    """`6m0s`, `20ms`, plain seconds, a Unix time or an ISO time."""
+    if not value:
+        return None
+    number = _number(value)
+    if number is not None:
+        return number - now.timestamp() if number > 1e9 else number
+    match = _DURATION.fullmatch(value)
+    if match and any(match.groups()):
+        return sum(float(part) * unit for part, unit in zip(match.groups(), _UNIT_SECONDS, strict=True) if part)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()

@@ -1,0 +1,388 @@
+"""The seam to a language model: a small protocol, and its body for every OpenAI-compatible endpoint.
+
+What lives here: one request → one answer or one of four failures, and the validation of what the endpoint sent.
+What does not: retries and pauses (`pacing.py`), what is asked (`prompting.py`), recorded answers (`recorded.py`),
+what an endpoint accepts (`manners.py`). Another kind of provider is one more file with a `ChatProvider` in it.
+
+    ProviderRefused   key, credit, model or address: nobody can go on; names the setting        (errors.py)
+    TryAgain          429, 5xx, no answer in time, HTML with 200: the same may succeed later
+    PaperRefused      this paper cannot be asked here: content filter, longer than the context
+
+Source: OpenAI's API reference for `POST /chat/completions`, and the ways of other servers in the tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from urllib.parse import urlsplit
+
+from digest_pipeline.errors import ProviderRefused, TranslationError
+from digest_pipeline.translation.manners import Manners, Rung
+from digest_pipeline.translation.pacing import wait_seconds
+from digest_pipeline.translation.prompting import Message, PromptRequest
+
+if TYPE_CHECKING:
+    import openai
+
+OPENAI_ADDRESS = "https://api.openai.com/v1"
+_SHOWN = 300  # characters of an endpoint's message that an error repeats
+_MOST_LESSONS = 12
+_TOKENS_OF_A_THOUGHT = 64
+_REFUSALS_BEFORE_A_LOWER_RUNG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request about one paper. `messages` are the prompt's, or a retry's."""
+
+    prompt: PromptRequest
+    messages: Sequence[Message]
+    model: str
+    about: str
+    """The versioned id, e.g. `2404.01438v2`: for messages to people and for recorded answers."""
+    temperature: float
+    most_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the endpoint counted them; cached and reasoning tokens are part of input and output."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAnswer:
+    """What came back. `text` may be empty; `finish_reason` is `length` for an answer that was cut off."""
+
+    text: str
+    model: str
+    response_id: str
+    finish_reason: str
+    usage: Usage | None
+    """None where the endpoint does not count."""
+
+
+class TryAgain(TranslationError):
+    """The endpoint did not answer this time. `wait_seconds` is what it asked us to wait, for everybody; None if nothing."""
+
+    retryable = True
+
+    def __init__(self, what_happened: str, *, status: int = 0, wait_seconds: float | None = None) -> None:
+        super().__init__(what_happened)
+        self.status = status
+        self.wait_seconds = wait_seconds
+
+    @property
+    def is_rate_limit(self) -> bool:
+        return self.status == 429
+
+
+class PaperRefused(TranslationError):
+    """The endpoint refuses what it was asked about this paper; other papers may pass."""
+
+
+class _Unsupported(Exception):
+    """A 400 that may be about a parameter; `words` are what the endpoint said."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"{status}: {words}")
+        self.status, self.words = status, words
+
+
+class ChatProvider(Protocol):
+    async def complete(self, request: ChatRequest) -> ProviderAnswer:
+        """Raises ProviderRefused, TryAgain or PaperRefused, and nothing else."""
+
+    async def close(self) -> None: ...
+
+
+class Memory(Protocol):
+    """Where manners are kept between runs; an AnswerStore does."""
+
+    def endpoint_memory(self, endpoint: str, model: str) -> dict[str, Any]: ...
+
+    def remember_endpoint(self, endpoint: str, model: str, memory: Mapping[str, Any]) -> None: ...
+
+
+class OpenAIProvider:
+    """Any OpenAI-compatible endpoint, through one `AsyncOpenAI`; to be made and used within one event loop."""
+
+    def __init__(
+        self, *, api_key: str | None, base_url: str | None, timeout_seconds: float, connections: int, memory: Memory, now: Callable[[], datetime]
+    ) -> None:
+        self.endpoint = endpoint_name(base_url)
+        self._scrub = Scrubber(api_key)
+        self._timeout_seconds = timeout_seconds
+        self._memory = memory
+        self._now = now
+        self._manners: dict[str, Manners] = {}
+        self._schema_failures: dict[str, int] = {}
+        self._has_answered = False
+        self.client = make_client(api_key, base_url, timeout_seconds=timeout_seconds, connections=connections)
+
+    async def complete(self, request: ChatRequest) -> ProviderAnswer:
+        manners = await self._manners_of(request.model)
+        for _ in range(_MOST_LESSONS):
+            try:
+                return await self._complete_politely(request, manners)
+            except _Unsupported as refusal:
+                manners = await self._next_manners(request.model, manners, refusal)
+        raise PaperRefused(f"the endpoint refused {request.about} in every way of asking")
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    # -- learning -------------------------------------------------------------------------------------
+
+    async def _manners_of(self, model: str) -> Manners:
+        if model not in self._manners:
+            memory = await asyncio.to_thread(self._memory.endpoint_memory, self.endpoint, model)
+            self._manners.setdefault(model, Manners.of(model, memory))
+        return self._manners[model]
+
+    async def _complete_politely(self, request: ChatRequest, manners: Manners) -> ProviderAnswer:
+        try:
+            answer = await self._send(request, manners)
+        except TryAgain as trouble:
+            lower = self._lower_rung_to_try(request.model, manners, trouble)
+            if lower is None:
+                raise
+            manners = lower
+            answer = await self._send(request, manners)
+        self._has_answered = True
+        await self._learn(request.model, _after_answer(manners, answer))
+        return answer
+
+    def _lower_rung_to_try(self, model: str, manners: Manners, trouble: TryAgain) -> Manners | None:
+        """llama_cpp.server answers 500 to json_schema; believed after two of them without a success, and once json_object works."""
+        if manners.rung is not Rung.JSON_SCHEMA or self._manners[model].schema_proven or trouble.status != 500:
+            return None
+        self._schema_failures[model] = self._schema_failures.get(model, 0) + 1
+        if self._schema_failures[model] < _REFUSALS_BEFORE_A_LOWER_RUNG:
+            return None
+        return replace(manners, rung=Rung.JSON_OBJECT_WITH_SCHEMA)
+
+    async def _next_manners(self, model: str, sent: Manners, refusal: _Unsupported) -> Manners:
+        """What to try next. A refusal that names what it refuses is remembered at once; another, when asking for less has worked."""
+        named = sent.after_refusal(refusal.words)
+        if named is not None:
+            await self._learn(model, named)
+            return named
+        less = None if self._manners[model].schema_proven else sent.with_less()
+        if less is None:
+            raise PaperRefused(f"the endpoint refused the request ({self._scrub(str(refusal))[:_SHOWN]})")
+        return less
+
+    async def _learn(self, model: str, manners: Manners) -> None:
+        known = self._manners[model]
+        learned = known.merged(manners)
+        if learned != known:
+            self._manners[model] = learned
+            await asyncio.to_thread(self._memory.remember_endpoint, self.endpoint, model, learned.memory())
+
+    # -- one request ----------------------------------------------------------------------------------
+
+    async def _send(self, request: ChatRequest, manners: Manners) -> ProviderAnswer:
+        import openai
+
+        body = chat_body(request, manners)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):  # the client's own limit starts anew with every blank line
+                raw = await self.client.chat.completions.with_raw_response.create(
+                    model=body.pop("model"), messages=body.pop("messages"), extra_body=body, stream=False
+                )
+        except TimeoutError:
+            raise TryAgain(f"no whole answer within {self._timeout_seconds:g} s") from None
+        except openai.APIStatusError as error:
+            self._fail(error.status_code, _words(error.response.text), error.response.headers, request.model)
+        except openai.APITimeoutError:
+            raise TryAgain(f"no answer within {self._timeout_seconds:g} s") from None
+        except openai.APIError as error:
+            raise TryAgain(f"no connection to {self.endpoint}: {self._scrub(str(error.__cause__ or error))[:_SHOWN]}") from None
+        return self._validated(raw.text, raw.headers, request)
+
+    def _validated(self, text: str, headers: Mapping[str, str], request: ChatRequest) -> ProviderAnswer:
+        try:
+            body = json.loads(text)
+        except ValueError:
+            raise TryAgain(f"the endpoint answered 200 with something else than JSON: {self._scrub(text.strip()[:80])!r}") from None
+        if not isinstance(body, dict):
+            raise TryAgain("the endpoint answered 200 with JSON that is no object")
+        if body.get("error"):
+            self._fail(_status_in(body["error"]), _words(text), headers, request.model)
+        answer = read_completion(body, request.model)
+        if answer is None:
+            raise TryAgain("the endpoint answered 200 without a choice")
+        return answer
+
+    def _fail(self, status: int, words: str, headers: Mapping[str, str], model: str) -> NoReturn:
+        said = self._scrub(words)[:_SHOWN]
+        if status in (404, 405) and self._has_answered and not _MODEL.search(words):
+            raise TryAgain(f"the endpoint, which answered before, now says {status}: {said}", status=status)
+        refuse_if_hopeless(status, words, said, model, self.endpoint)
+        if status == 429 or status in (408, 409, 425) or status >= 500:
+            wait = wait_seconds(headers, self._now())
+            raise TryAgain(f"the endpoint answered {status}: {said}", status=status, wait_seconds=wait)
+        if _is_about_the_paper(words):
+            raise PaperRefused(f"the endpoint refused the paper ({status}: {said})")
+        raise _Unsupported(status, words)
+
+
+def _after_answer(manners: Manners, answer: ProviderAnswer) -> Manners:
+    """What an answer teaches: json_schema works; the model thinks unasked, or so long that the answer was cut off."""
+    reasoning = answer.usage.reasoning_tokens if answer.usage else 0
+    if answer.finish_reason == "length" and answer.usage and reasoning > answer.usage.output_tokens / 2:
+        manners = manners.with_more_room()
+    return replace(
+        manners,
+        schema_proven=manners.schema_proven or manners.rung is Rung.JSON_SCHEMA,
+        thinks=manners.thinks or reasoning >= _TOKENS_OF_A_THOUGHT,
+    )
+
+
+def make_client(api_key: str | None, base_url: str | None, *, timeout_seconds: float, connections: int) -> openai.AsyncOpenAI:
+    """One client for one event loop, without retries of its own. A local endpoint needs no key, the library does."""
+    import httpx2
+    import openai
+
+    if api_key is None and base_url is None:
+        raise ProviderRefused("there is no key for the model", what_to_do="set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key")
+    limits = httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8)
+    return openai.AsyncOpenAI(
+        api_key=api_key or "none",
+        base_url=base_url or OPENAI_ADDRESS,
+        max_retries=0,
+        timeout=timeout_seconds,
+        http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout_seconds),
+    )
+
+
+def endpoint_name(base_url: str | None) -> str:
+    """Host, port and path: no user, password or query, so that it may be kept and shown."""
+    parts = urlsplit(base_url or OPENAI_ADDRESS)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{host}{parts.path}".rstrip("/")
+
+
+def chat_body(request: ChatRequest, manners: Manners) -> dict[str, Any]:
+    """The JSON body of `POST /chat/completions`."""
+    prompt = request.prompt
+    parameters = manners.parameters(prompt.json_schema, prompt.schema_name, request.temperature, request.most_output_tokens)
+    return {"model": request.model, "messages": list(request.messages), **parameters}
+
+
+def read_completion(body: Mapping[str, Any], model: str) -> ProviderAnswer | None:
+    """A completion's text and usage; None where it holds no choice. Works for chat and for a line of a batch's output."""
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return None
+    message = choices[0].get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    return ProviderAnswer(
+        text=_text_of(content),
+        model=str(body.get("model") or model),
+        response_id=str(body.get("id") or ""),
+        finish_reason=str(choices[0].get("finish_reason") or ""),
+        usage=_usage(body.get("usage")),
+    )
+
+
+def _text_of(content: Any) -> str:
+    """Text, or the text parts of a list of parts, or nothing."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _usage(usage: Any) -> Usage | None:
+    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int) or not isinstance(usage.get("completion_tokens"), int):
+        return None
+    details, reasoning = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
+    return Usage(usage["prompt_tokens"], usage["completion_tokens"], int(cached), int(reasoning.get("reasoning_tokens") or 0))
+
+
+class Scrubber:
+    """Takes keys out of texts that people or logs will see."""
+
+    _KEY_LIKE = re.compile(r"\b(?:sk|rk|pk|key|gsk|xai)-[A-Za-z0-9_\-*.]{4,}|(?i:bearer)\s+\S+|(?<=://)[^/@\s]+@")
+
+    def __init__(self, *secrets: str | None) -> None:
+        self._secrets = [secret for secret in secrets if secret]
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "(key)")
+        return self._KEY_LIKE.sub("(key)", text)
+
+
+# -- what an error means --------------------------------------------------------------------------------
+
+_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|insufficient (?:balance|credit|funds)|credit balance|billing", re.I)
+_MODEL = re.compile(
+    r"model_not_found|(?:unknown|invalid|no such|unsupported) model|model\b.{0,120}?(?:does not exist|not found|not exist|is not available)",
+    re.I | re.S,
+)
+_KEY = re.compile(r"invalid_api_key|(?:incorrect|invalid) api key|api key (?:not valid|is invalid)", re.I)
+_PAPER = re.compile(
+    r"content_filter|content management policy|content_policy|moderation|flagged|context_length_exceeded|context length|maximum context|too many tokens|prompt is too long",
+    re.I,
+)
+
+
+def refuse_if_hopeless(status: int, words: str, said: str, model: str, endpoint: str) -> None:
+    """Raises ProviderRefused where no retry can help, naming the setting; `said` is the scrubbed text to show."""
+    if status == 402 or (status in (400, 403, 429) and _CREDIT.search(words)):
+        raise ProviderRefused(
+            f"the account's credit at {endpoint} is used up ({status}: {said})", what_to_do="add credit, or set another OPENAI_API_KEY"
+        )
+    if (
+        status == 401
+        or (status in (400, 403) and _KEY.search(words))
+        or (status == 403 and not _is_about_the_paper(words) and not _MODEL.search(words))
+    ):
+        raise ProviderRefused(
+            f"{endpoint} refuses the key ({status}: {said})", what_to_do="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
+        )
+    if status in (400, 403, 404, 422) and _MODEL.search(words):
+        raise ProviderRefused(
+            f"{endpoint} does not know the model {model!r} ({status}: {said})", what_to_do="set DIGEST_MODEL to a model of this endpoint"
+        )
+    if status in (404, 405):
+        raise ProviderRefused(f"{endpoint} has no chat endpoint ({status}: {said})", what_to_do="set OPENAI_BASE_URL to the address that ends in /v1")
+
+
+def _is_about_the_paper(words: str) -> bool:
+    return _PAPER.search(words) is not None
+
+
+def _words(text: str) -> str:
+    """An error body's message, code, type and parameter in one line, or the start of what came instead."""
+    try:
+        error = json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return " ".join(text.split())[:500]
+    if not isinstance(error, dict):
+        return str(error)[:500]
+    return " ".join(str(error[name]) for name in ("message", "code", "type", "param") if error.get(name))[:1000]
+
+
+def _status_in(error: Any) -> int:
+    """The status that an error object inside a 200 stands for; 500 where it does not say."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) or (isinstance(code, str) and code.isdigit()):
+        return int(code) if 400 <= int(code) <= 599 else 500
+    words = json.dumps(error)
+    if _CREDIT.search(words) or "rate_limit" in words:
+        return 429
+    return 401 if _KEY.search(words) else 404 if _MODEL.search(words) else 500

@@ -1,0 +1,57 @@
+"""Recorded answers behind the provider's protocol: the bundled sample, and tests, without a network or a key.
+
+What lives here: a JSON file's texts as model answers. What does not: the texts (`sample/answers.<tag>.json`). A recorded
+text holds its mathematics itself, so it is put behind the request's own placeholders, as a model would give it back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+
+from digest_pipeline.translation.masking import Mask
+from digest_pipeline.translation.prompting import PromptRequest
+from digest_pipeline.translation.provider import ChatRequest, PaperRefused, ProviderAnswer, Usage
+
+RECORDED_MODEL = "recorded-answers"
+
+RecordedTexts = Mapping[str, Mapping[str, str]]
+"""`2404.01438v2` → field → text, with the mathematics in it."""
+
+
+class RecordedProvider:
+    """Answers from recordings; a paper without one is refused, and so ships in the original. Costs nothing."""
+
+    def __init__(self, texts_of: Callable[[str], RecordedTexts]) -> None:
+        self._texts_of = texts_of
+
+    async def complete(self, request: ChatRequest) -> ProviderAnswer:
+        fields = self._texts_of(request.prompt.language.tag).get(request.about)
+        if fields is None:
+            raise PaperRefused(f"there is no recorded answer for {request.about} in {request.prompt.language.tag}")
+        text = json.dumps(as_model_answer(request.prompt, fields), ensure_ascii=False)
+        return ProviderAnswer(text, RECORDED_MODEL, f"recorded-{request.about}", "stop", Usage(0, 0))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def sample_texts(tag: str) -> RecordedTexts:
+    """The bundled sample's answers in a language; empty where none are bundled."""
+    file = files("digest_pipeline") / "sample" / f"answers.{tag}.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def as_model_answer(prompt: PromptRequest, fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields asked for, with what the request has masked replaced by its placeholders."""
+    masks = {"translated_title": prompt.title.masks, "translated_abstract": prompt.abstract.masks}
+    every = prompt.title.masks + prompt.abstract.masks
+    return {name: put_placeholders(fields.get(name, ""), masks.get(name, every)) for name in prompt.fields}
+
+
+def put_placeholders(text: str, masks: tuple[Mask, ...]) -> str:
+    """Each mask's original → its placeholder; of equal originals the first occurrence gets the first number. Longest first."""
+    for mask in sorted(masks, key=lambda mask: (-len(mask.original), mask.number)):
+        text = text.replace(mask.original, f"⟦{mask.number}⟧", 1)
+    return text
