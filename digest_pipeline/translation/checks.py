@@ -18,13 +18,15 @@ from dataclasses import dataclass, replace
 from digest_pipeline.translation import fidelity
 from digest_pipeline.translation.findings import Code, Finding
 from digest_pipeline.translation.glossary import terms_not_followed
-from digest_pipeline.translation.languages import Language, load_language
+from digest_pipeline.translation.languages import Language, known_language_tags, load_language
 from digest_pipeline.translation.masking import Damage, Mask, damage_of, fill_in, invented_placeholders, without_placeholders
 from digest_pipeline.translation.prompting import Answer, PromptRequest, parse_answer
 
 _SHORTEST_TEXT_WITH_A_RATIO = 80  # characters; below it, one name more or less is a large part of the whole
 _TITLE_ALLOWANCE = 40  # characters that a short title's translation may have beyond the ratio
 _FEWEST_WORDS_TO_JUDGE = 4  # a title of fewer words may be all names, and stay as it is
+_FEWEST_SMALL_WORDS = 3  # fewer articles and prepositions than this tell nothing about a language
+_LONGEST_EXAMINED = 20_000  # characters looked at for repetition; a longer text is rejected for its length anyway
 _ENGLISH_RUN = 12  # words of unbroken Latin letters in a Han, kana or Hangul text: a sentence left untranslated
 
 
@@ -69,9 +71,7 @@ def _distinct(findings: Iterator[Finding]) -> tuple[Finding, ...]:
 def _restored(request: PromptRequest, answer: Answer) -> Answer:
     masks = request.title.masks + request.abstract.masks
     separate = request.language.punctuation.space_after_url
-    texts = {
-        name: fill_in(getattr(answer, name), masks, space_after_url=separate and name != "tldr_en") for name in request.fields
-    }
+    texts = {name: fill_in(getattr(answer, name), masks, space_after_url=separate and name != "tldr_en") for name in request.fields}
     restored = Answer(**texts)
     if not request.language.is_translated_into:
         return replace(restored, translated_title=request.source_title, tldr=restored.tldr_en)
@@ -96,7 +96,12 @@ def _in_words(damage: Damage) -> str:
     """Numbers without their brackets: the sentence goes back to the model, which must not copy marks from it."""
     parts = [
         f"{what} {', '.join(str(number).strip('⟦⟧') or 'a stray bracket' for number in numbers[:8])}"
-        for what, numbers in (("lacks", damage.lost), ("repeats", damage.repeated), ("makes up", damage.invented), ("swaps the frame", damage.crossed))
+        for what, numbers in (
+            ("lacks", damage.lost),
+            ("repeats", damage.repeated),
+            ("makes up", damage.invented),
+            ("swaps the frame", damage.crossed),
+        )
         if numbers
     ]
     return "; ".join(parts)
@@ -113,6 +118,9 @@ def _lengths(request: PromptRequest, answer: Answer) -> Iterator[Finding]:
         yield Finding(Code.TOO_LONG, f"translated_abstract has {target} characters for {source}")
     if len(answer.translated_title) > request.language.lengths.title[1] * len(request.title.text) + _TITLE_ALLOWANCE:
         yield Finding(Code.TOO_LONG, f"translated_title has {len(answer.translated_title)} characters for {len(request.title.text)}")
+    for name in request.fields[2:]:
+        if len(getattr(answer, name)) > most * max(source, 4 * _SHORTEST_TEXT_WITH_A_RATIO):
+            yield Finding(Code.TOO_LONG, f"{name} has {len(getattr(answer, name))} characters for {source}")
 
 
 def _languages(request: PromptRequest, answer: Answer) -> Iterator[Finding]:
@@ -120,11 +128,23 @@ def _languages(request: PromptRequest, answer: Answer) -> Iterator[Finding]:
     english = load_language("en")
     for name in request.fields:
         words = without_placeholders(getattr(answer, name))
-        problem = _wrong_language(english if name == "tldr_en" else request.language, words, is_long=name == "translated_abstract")
-        if problem is None and name == "translated_title":
+        if name == "translated_title":
             problem = _untranslated_title(request, words)
+        else:
+            problem = _wrong_language(english if name == "tldr_en" else request.language, words, is_long=name == "translated_abstract")
         if problem:
             yield Finding(Code.NOT_TRANSLATED, f"{name} {problem}")
+
+
+def _untranslated_title(request: PromptRequest, words: str) -> str | None:
+    """A title of a few words may be all names. A longer one that comes back unchanged was not translated."""
+    source = re.findall(r"[A-Za-z]{2,}", without_placeholders(request.title.text))
+    if len(source) < _FEWEST_WORDS_TO_JUDGE:
+        return None
+    is_same = [word.casefold() for word in re.findall(r"[A-Za-z]{2,}", words)] == [word.casefold() for word in source]
+    if is_same and request.language.script.own_letters(words) in ("", "".join(re.findall(r"[A-Za-z]", words))):
+        return "repeats the source"
+    return _wrong_language(request.language, words, is_long=False)
 
 
 def _wrong_language(language: Language, words: str, *, is_long: bool) -> str | None:
@@ -137,27 +157,31 @@ def _wrong_language(language: Language, words: str, *, is_long: bool) -> str | N
         return f"lacks the letters that only {language.english_name} has"
     if len(script.own_letters(words)) >= 40 and script.foreign_share(words) > 0.03:
         return f"is written in the letters of another language than {language.english_name}"
-    if is_long and not script.owns("a") and (run := re.search(rf"(?:[A-Za-z][A-Za-z'’-]*[ ,;:.]+){{{_ENGLISH_RUN}}}", words)):
-        return f"holds an English passage: {_quoted(run[0])}"
-    if script.owns("a") and language.tag != "en" and _reads_as_english(language, words):
-        return "reads as English"
+    if not script.owns("a"):
+        return _english_passage(words) if is_long else None
+    other = _language_by_small_words(language, words)
+    return f"reads as {other.english_name}" if other else None
+
+
+def _english_passage(words: str) -> str | None:
+    """A run of English in another script that has English small words too: a sentence left as it was, not a list of names."""
+    small = load_language("en").script.function_words
+    for run in re.finditer(rf"(?:[A-Za-z][A-Za-z'’-]*[ ,;:.]+){{{_ENGLISH_RUN},}}", words):
+        if sum(word in small for word in re.findall(r"[a-z]+", run[0])) >= _ENGLISH_RUN // 4:
+            return f"holds an English passage: {_quoted(run[0])}"
     return None
 
 
-def _reads_as_english(language: Language, words: str) -> bool:
-    """By small words, for languages that share the Latin letters with English; too few small words tell nothing."""
+def _language_by_small_words(language: Language, words: str) -> Language | None:
+    """The Latin-script language whose articles and prepositions outnumber those asked for; None where too few tell."""
     found = Counter(re.findall(r"[^\W\d_]+", words.lower()))
-    english, own = load_language("en").script.function_words, language.script.function_words
-    in_english, in_own = (sum(found[word] for word in small) for small in (english - own, own - english))
-    return in_english >= 3 and in_english > in_own
-
-
-def _untranslated_title(request: PromptRequest, words: str) -> str | None:
-    """A title of a few words may be all names. A longer one that comes back unchanged was not translated."""
-    source = re.findall(r"[A-Za-z]{2,}", without_placeholders(request.title.text))
-    is_same = [word.casefold() for word in re.findall(r"[A-Za-z]{2,}", words)] == [word.casefold() for word in source]
-    lower_case = [word for word in source if word.islower()]
-    return "repeats the source" if is_same and len(source) >= _FEWEST_WORDS_TO_JUDGE and (lower_case or len(source) >= 6) else None
+    own = language.script.function_words
+    for other in map(load_language, sorted(known_language_tags() - {language.tag})):
+        theirs = other.script.function_words
+        in_theirs, in_own = (sum(found[word] for word in small) for small in (theirs - own, own - theirs))
+        if in_theirs >= _FEWEST_SMALL_WORDS and in_theirs > in_own:
+            return other
+    return None
 
 
 def _in_each_field(code: Code, find: Callable[[PromptRequest, str, str], str | None]) -> Callable[[PromptRequest, Answer], Iterator[Finding]]:
@@ -218,6 +242,7 @@ def _escaped(request: PromptRequest, _name: str, text: str) -> str | None:
 
 def _repetition(request: PromptRequest, _name: str, text: str) -> str | None:
     """The same few words six times running, or one phrase filling a third of the text, where the source does not do so."""
+    text = text[:_LONGEST_EXAMINED]
     run = re.search(r"(\S.{2,79}?)\1{5,}", text, re.DOTALL)
     if run and re.search(r"\w", run[1]):
         return _quoted(run[1]) + " over and over"
@@ -230,8 +255,13 @@ def _repetition(request: PromptRequest, _name: str, text: str) -> str | None:
 def _boilerplate(request: PromptRequest, _name: str, text: str) -> str | None:
     ours, english = request.language.boilerplate, load_language("en").boilerplate
     feed = re.compile(_any_of(ours.anywhere + english.anywhere).pattern + r"|arXiv:\s?\d{4}\.\d{4,5}v\d+", re.IGNORECASE)
+    if _SOURCE_LABEL.match(request.source_title) or _SOURCE_LABEL.match(request.source_abstract):
+        return _not_in_source(request, feed, text)
     label = re.compile(rf"\A[\s\W]*(?:{_any_of(ours.before + english.before).pattern})\s*[\]】』」*]*\s*[:：]", re.IGNORECASE)
     return _not_in_source(request, feed, text) or _not_in_source(request, label, text)
+
+
+_SOURCE_LABEL = re.compile(r"\W*(?:abstract|translat\w*|summar\w*|title)\b[^:]{0,20}:", re.IGNORECASE)
 
 
 def _links(request: PromptRequest, _name: str, text: str) -> str | None:

@@ -14,7 +14,7 @@ from digest_pipeline.translation.languages import Language, load_language
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:[.,]\d+)*")
 _SPACED_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,])\d{1,3}(?:[\u00a0\u202f' ]\d{3}(?!\d))+(?:[.,]\d+)?")
 _ENGLISH_SCALE = re.compile(r"\s?(?:[kKMBT]\b|(?:thousand|million|billion|trillion|hundred)s?\b)")
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 
 
 def numbers_lost(source: str, translation: str, language: Language) -> list[str]:
@@ -121,5 +121,7 @@ def sentences(text: str, enders: str) -> int:
     narrow = "".join(ender for ender in enders if ord(ender) <= 0x2E7F)
     ends = len(re.findall(rf"[{wide}]+(?=[”」』）]*\s*\S)", text)) if wide else 0
     if narrow:
-        ends += len(re.findall(rf"(?<!\b[A-Z])(?<!\bvs)(?<!\bal)(?<!e\.g)(?<!i\.e)[{re.escape(narrow)}]+[\"”»]?\s+(?=[«“\"¿¡]?\s?[^\W\d_a-zß-ÿ])", text))
+        ends += len(
+            re.findall(rf"(?<!\b[A-Z])(?<!\bvs)(?<!\bal)(?<!e\.g)(?<!i\.e)[{re.escape(narrow)}]+[\"”»]?\s+(?=[«“\"¿¡]?\s?[^\W\d_a-zß-ÿ])", text)
+        )
     return 1 + ends if text.strip() else 0

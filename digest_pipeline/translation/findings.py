@@ -91,7 +91,11 @@ FINDINGS: dict[Code, Rule] = {
         Rule(Code.ANSWER_UNREADABLE, _R, "the answer holds no JSON object (a code fence or words around one are forgiven)"),
         Rule(Code.ANSWER_CUT, _R, "the endpoint stopped at its length limit, so the text is not whole"),
         Rule(Code.FIELD_MISSING, _R, "title, abstract or a TL;DR is missing, no text, or blank (seen in 1.4 %; the English TL;DR in 24 %)"),
-        Rule(Code.PLACEHOLDER_DAMAGED, _R, "a formula, command, link or citation is lost, doubled or made up (44 % of mathematics, 78 % of commands, 13 % of links)"),
+        Rule(
+            Code.PLACEHOLDER_DAMAGED,
+            _R,
+            "a formula, command, link or citation is lost, doubled or made up (44 % of mathematics, 78 % of commands, 13 % of links)",
+        ),
         Rule(Code.TOO_SHORT, _R, "the translation is too short for its source: summarised, not translated (2.8 %)"),
         Rule(Code.TOO_LONG, _R, "the translation is too long for its source: something was added"),
         Rule(Code.NOT_TRANSLATED, _R, "the text is not in the language asked for, or repeats the source (0.02–0.15 %)"),

@@ -43,7 +43,7 @@ def terms_not_followed(language: Language, sent: Mapping[str, str], translation:
 def _stands_in(wording: str, folded_text: str) -> bool:
     """Whole words for scripts without endings; elsewhere each word up to its ending (réseau, réseaux; neuronale, neuronalen)."""
     folded = wording.casefold()
-    return folded in folded_text or (folded.isascii() or " " in folded or _is_latin(folded)) and all(_stem(word) in folded_text for word in folded.split())
+    return folded in folded_text or (_is_latin(folded) and all(_stem(word) in folded_text for word in folded.split()))
 
 
 def _is_latin(word: str) -> bool:

@@ -72,7 +72,8 @@ _PLACEHOLDER = re.compile(r"⟦([1-9][0-9]{0,4})⟧")
 _STRAY_BRACKET = re.compile(r"[⟦⟧]")
 
 _TOP_LEVEL_DOMAINS = frozenset(
-    "com org net io ai edu gov co cn de uk app dev fr jp me ly gl sh xyz science info eu ch ca it es nl in kr tw au us be se no at ru br".split()
+    ["com", "org", "net", "io", "ai", "edu", "gov", "co", "cn", "de", "uk", "app", "dev", "fr", "jp", "me", "ly", "gl", "sh", "xyz", "science", "info", "eu", "ch", "ca", "it", "es", "nl", "in", "kr", "tw", "au", "us", "be", "se", "no", "at", "ru", "br"]
+)
 )
 # Possessive quantifiers and look-behinds keep every alternative linear on hostile input.
 _URL_BODY = r"(?:[^\s<>\"⟦⟧{}$\\^`|\u2E80-\U0010FFFF]|\\[_~%#&])"
@@ -105,6 +106,8 @@ _CANDIDATE = re.compile(
 _CLOSER = {"display": "\\]", "inline": "\\)"}
 _TEX_CHARACTERS = re.compile(r"[\\^_{}=<>]")
 _PROSE_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}(?![A-Za-z])")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_LONGEST_ARGUMENT = 2_000  # characters looked through for a closing brace, so that no text makes masking slow
 _MOST_PROSE_WORDS = 4  # more plain words than this between two dollars, and no TeX: the dollars are not a pair
 
 
@@ -235,8 +238,9 @@ def _end_of_braced(text: str, match: re.Match[str]) -> int:
 
 
 def _closing_brace(text: str, position: int) -> int | None:
+    """Where the group opened just before `position` closes; None where it does not within reach."""
     depth = 1
-    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, position):
+    for match in _BRACE.finditer(text, position, position + _LONGEST_ARGUMENT):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
         if depth == 0:
             return match.start()
@@ -276,7 +280,8 @@ def _pairs(text: str, dollars: list[int], knows_money: bool) -> list[tuple[int, 
     index = 0
     while index < len(dollars):
         width = _width(dollars, index)
-        if knows_money and width == 1 and _is_amount(text, dollars[index], (dollars + [len(text)])[index + 1]):
+        following = dollars[index + 1] if index + 1 < len(dollars) else len(text)
+        if knows_money and width == 1 and _is_amount(text, dollars[index], following):
             index += 1
             continue
         closing = index + width

@@ -38,7 +38,7 @@ Message = dict[str, str]
 
 _PROMPTS = files("digest_pipeline.translation") / "prompts"
 _FEED_BOILERPLATE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?(?:Announce Type:\s*\S+\s+)?(?:Abstract:\s+)?", re.IGNORECASE)
-_LONGEST_ANSWER = 200_000  # characters; no abstract comes near, and a runaway answer is not worth parsing
+_LONGEST_ANSWER = 60_000  # characters; no abstract comes near, and a runaway answer is not worth parsing
 _LONGEST_REPEATED_ANSWER = 3  # times the paper's own length: a longer rejected answer is not sent back, it would only cost
 
 
@@ -177,7 +177,7 @@ def parse_answer(request: PromptRequest, text: str) -> Answer | Finding:
 
 @cache
 def prompt_sha256(language: Language, structured: bool) -> str:
-    """Hash of the prompt files that `build_request` and `build_retry` use for this language and setting."""
+    """Hash of the prompts of `build_request` and `build_retry` as this language and setting fill them in, without the paper."""
     rendered = _render(_instructions(language), language=language, structured=structured and language.is_translated_into)
     retry = (_PROMPTS / "retry.jinja").read_text(encoding="utf-8")
     return hashlib.sha256(f"{rendered}\0{retry}".encode()).hexdigest()
@@ -207,9 +207,7 @@ def _paper_as_json(title: str, abstract: str, glossary: Mapping[str, str]) -> st
     return json.dumps(paper, ensure_ascii=False)
 
 
-def _key_fields(
-    language: Language, prompt: str, schema: Mapping[str, Any], glossary: Mapping[str, str], title: str, abstract: str
-) -> dict[str, str]:
+def _key_fields(language: Language, prompt: str, schema: Mapping[str, Any], glossary: Mapping[str, str], title: str, abstract: str) -> dict[str, str]:
     return {
         "prompt": prompt,
         "schema": hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest(),
