@@ -72,8 +72,47 @@ _PLACEHOLDER = re.compile(r"⟦([1-9][0-9]{0,4})⟧")
 _STRAY_BRACKET = re.compile(r"[⟦⟧]")
 
 _TOP_LEVEL_DOMAINS = frozenset(
-    ["com", "org", "net", "io", "ai", "edu", "gov", "co", "cn", "de", "uk", "app", "dev", "fr", "jp", "me", "ly", "gl", "sh", "xyz", "science", "info", "eu", "ch", "ca", "it", "es", "nl", "in", "kr", "tw", "au", "us", "be", "se", "no", "at", "ru", "br"]
-)
+    [
+        "com",
+        "org",
+        "net",
+        "io",
+        "ai",
+        "edu",
+        "gov",
+        "co",
+        "cn",
+        "de",
+        "uk",
+        "app",
+        "dev",
+        "fr",
+        "jp",
+        "me",
+        "ly",
+        "gl",
+        "sh",
+        "xyz",
+        "science",
+        "info",
+        "eu",
+        "ch",
+        "ca",
+        "it",
+        "es",
+        "nl",
+        "in",
+        "kr",
+        "tw",
+        "au",
+        "us",
+        "be",
+        "se",
+        "no",
+        "at",
+        "ru",
+        "br",
+    ]
 )
 # Possessive quantifiers and look-behinds keep every alternative linear on hostile input.
 _URL_BODY = r"(?:[^\s<>\"⟦⟧{}$\\^`|\u2E80-\U0010FFFF]|\\[_~%#&])"
