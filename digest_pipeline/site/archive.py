@@ -46,7 +46,7 @@ def archive_view(days: Mapping[date, DayRecord], calendar: ListingCalendar, toda
     """Years and months newest first, from the first day there is to the last one, or to the day before `today` if later."""
     if not days:
         return ()
-    first, last = min(days), max(max(days), today - timedelta(days=1))
+    first, last = min(days), max(*days, today - timedelta(days=1))
     limits = _level_limits([record.total() for record in days.values() if record.total()])
     cells = {day: _cell(day, days.get(day), calendar, limits) for day in _weekdays(first, last)}
     months = [MonthView(date(*month, 1), _weeks(date(*month, 1), cells)) for month in _months(first, last)]
@@ -87,7 +87,7 @@ def _weeks(first: date, cells: Mapping[date, DayCell]) -> tuple[tuple[DayCell | 
     while monday.replace(day=1) <= first:
         days = [monday + timedelta(days=offset) for offset in range(_SATURDAY)]
         week = tuple(cells.get(day, DayCell(day, "", 0, False)) if day.month == first.month else None for day in days)
-        if any(week):
+        if any(cell is not None and cell.kind for cell in week):  # weeks still to come take no room
             weeks.append(week)
         monday += timedelta(days=7)
     return tuple(weeks)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, Self
@@ -37,6 +38,7 @@ from digest_pipeline.site.manifest import DayRecord, Manifest, read_manifest, wr
 from digest_pipeline.site.options import SiteOptions, SiteSettings
 from digest_pipeline.site.paths import ALL
 from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
+from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
 from digest_pipeline.site.versions import PaperHistory, history_of
 from digest_pipeline.site.views import category_name, counts_by_type, day_view, paper_view, shown_categories, weekday_names
 from digest_pipeline.translation.languages import Language, load_language
@@ -67,6 +69,8 @@ class SiteReport:
     files_removed: int
     unfinished_days: tuple[date, ...]
     """Days that have papers but no ledger yet; they appear when their digest is done."""
+    search_problem: str
+    """Why the newest days cannot be searched for; empty where all is well."""
     seconds: float
 
 
@@ -85,6 +89,7 @@ def build_site(home: DataHome, options: SiteOptions, *, now: Callable[[], dateti
         files_unchanged=writer.unchanged,
         files_removed=writer.removed,
         unfinished_days=tuple(day for day in home.days_of("papers") if day not in build.new.days),
+        search_problem=build.search_problem,
         seconds=time.monotonic() - started,
     )
 
@@ -147,6 +152,7 @@ class _Build:
         self.old = read_manifest(home)
         self.new = Manifest(languages=options.languages)
         self.days_read = self.days_built = self.papers_built = 0
+        self.search_problem = ""
 
     def run(self) -> None:
         outlines = self._find_changes()
@@ -320,9 +326,8 @@ class _Build:
     def _build_overviews(self, is_idle: bool) -> tuple[str, ...]:
         """Everything that belongs to no single day; what depends on papers is left alone where no day changed."""
         files = [*self._assets(), *self._plain_pages()]
-        if is_idle:
-            return tuple(dict.fromkeys([*files, *self.old.files]))
-        return tuple(dict.fromkeys([*files, *self._watch_pages(), *self._feeds()]))
+        files += self.old.files if is_idle else [*self._watch_pages(), *self._feeds(), *self._search_pages()]
+        return tuple(dict.fromkeys(files))
 
     def _assets(self) -> Iterator[str]:
         for name in ASSETS:
@@ -457,6 +462,23 @@ class _Build:
         )
         yield from write_feed(self._home, feed)
 
+    # -- search -----------------------------------------------------------------------------------
+
+    def _search_pages(self) -> Iterator[str]:
+        days = {day: record.content for day, record in self.new.days.items() if record.papers}
+        categories = self._all_categories()
+        for language in self._languages:
+            outcome = SearchOutcome(())
+            if self._options.with_search:
+                outcome = update_search(self._home, language, days, partial(self._entries_of_day, language.tag), categories)
+            self.search_problem = self.search_problem or outcome.problem
+            values = search_page_values(outcome, language, categories)
+            yield self._write("search", paths.search_page(language.tag), language, paths.search_page, **values)
+
+    def _entries_of_day(self, tag: str, day: date) -> Sequence[DigestEntry]:
+        self.days_read += 1
+        return self._corpus.load(day).entries(tag)
+
     # -- what has to go ---------------------------------------------------------------------------
 
     def _remove_stale(self, files: Sequence[str], due: Collection[str]) -> None:
@@ -464,23 +486,26 @@ class _Build:
         had = {*self.old.files, *(file for record in self.old.days.values() for file in record.files)}
         vanished = {one for one in due if one not in self._days_of_papers}
         had |= {paths.paper_page(tag, one) for one in vanished for tag in {*self.old.languages, *self._options.languages}}
-        dropped = set(self.old.languages) - set(self._options.languages)
-        had |= {paths.paper_page(tag, one) for record in self.old.days.values() for one in record.paper_ids for tag in dropped}
+        for tag in set(self.old.languages) - set(self._options.languages):
+            had.update(self._found_below(tag))
         if not self.old.is_complete:
-            had |= set(self._unaccounted())
+            had.update(self._unaccounted())
         for path in sorted(had - kept):
             self._writer.remove(path)
 
     def _unaccounted(self) -> Iterator[str]:
         """Day and paper files on disk that no table calls for: left by a build that was killed, or by a lost manifest."""
-        folder = self._home.path("site")
-        folder.fs.invalidate_cache()
-        prefix = f"{folder.path.rstrip('/')}/"
-        for found in folder.fs.find(folder.path):
-            parts = found.removeprefix(prefix).split("/")
-            path = "/".join(parts)
+        for path in self._found_below(""):
+            parts = path.split("/")
             if len(parts) >= 3 and (parts[1] == "paper" or _is_date(parts[1])) and not self._is_paper_page(parts):
                 yield path
+
+    def _found_below(self, folder: str) -> Iterator[str]:
+        """The files that really lie below a folder of site/, as paths relative to site/."""
+        site = self._home.path("site")
+        site.fs.invalidate_cache()
+        prefix = f"{site.path.rstrip('/')}/"
+        return (found.removeprefix(prefix) for found in site.fs.find(f"{prefix}{folder}"))
 
     def _is_paper_page(self, parts: Sequence[str]) -> bool:
         return parts[0] in self._options.languages and parts[1] == "paper" and "/".join(parts[2:-1]) in self._days_of_papers

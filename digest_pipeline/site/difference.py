@@ -89,17 +89,19 @@ def _changes(old: Sequence[str], new: Sequence[str], opcodes: Sequence[_Opcode])
     changes: list[Change] = []
     for tag, i1, i2, j1, j2 in opcodes:
         if tag == "equal":
-            changes.append(_change(ChangeKind.EQUAL, new[j1:j2]))
-            continue
-        if i1 < i2:
-            changes.append(_change(ChangeKind.REMOVED, old[i1:i2]))
-        if j1 < j2:
-            changes.append(_change(ChangeKind.ADDED, new[j1:j2]))
+            changes += _stretch(ChangeKind.EQUAL, new[j1:j2])
+        else:
+            changes += [*_stretch(ChangeKind.REMOVED, old[i1:i2]), *_stretch(ChangeKind.ADDED, new[j1:j2])]
     return changes
 
 
-def _change(kind: ChangeKind, words: Sequence[str]) -> Change:
-    """Keeps the stretch's outer spaces, which `inline_html` would trim."""
+_SPACE = Change(ChangeKind.EQUAL, Markup(" "))
+
+
+def _stretch(kind: ChangeKind, words: Sequence[str]) -> list[Change]:
+    """The stretch with its outer spaces beside it: a mark ends with its word."""
     text = "".join(words)
-    html = Markup("{}{}{}").format(" " if text[:1].isspace() else "", inline_html(text), " " if text[-1:].isspace() and text.strip() else "")
-    return Change(kind, html)
+    if not text.strip():
+        return [_SPACE] if text else []
+    before, after = [_SPACE] * text[0].isspace(), [_SPACE] * text[-1].isspace()
+    return [*before, Change(kind, inline_html(text)), *after]

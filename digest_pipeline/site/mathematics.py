@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import zip_longest
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -73,6 +74,10 @@ def _knows(name: str, body: str) -> bool:
     return True
 
 
+_LONG_FORMULA: Final = 45
+"""A formula of more TeX characters than this may be wider than a phone: it scrolls by itself, also by keyboard."""
+
+
 @lru_cache(maxsize=16_384)
 def formula(tex: str, *, display: bool = False) -> Markup | None:
     """One formula (without its delimiters) as a `<math>` element; None where it cannot be converted."""
@@ -85,7 +90,10 @@ def formula(tex: str, *, display: bool = False) -> Markup | None:
     mathml = _STYLING.sub("", mathml)
     if not all(_HARMLESS_TAG.fullmatch(tag) for tag in _ANY_TAG.findall(mathml)):
         return None
-    return Markup(mathml)  # noqa: S704: every tag was checked, and the converter escapes all text
+    safe = Markup(mathml)  # noqa: S704 (every tag was checked, and the converter escapes all text)
+    if len(tex) > _LONG_FORMULA or display:
+        return Markup('<span class="long-formula{}" tabindex="0">{}</span>').format(" display" if display else "", safe)
+    return safe
 
 
 def tex_source(tex: str) -> Markup:
@@ -232,7 +240,7 @@ def _command_html(match: re.Match[str]) -> Markup:
     if match["quoted"] is not None:
         return Markup("“{}”").format(_commands_html(match["quoted"]))
     if match["dash"]:
-        return Markup("—" if len(match["dash"]) == 3 else "–")
+        return escape("—" if len(match["dash"]) == 3 else "–")
     if match["tie"]:
         return Markup("\u00a0")
     return escape(match["escaped"] or _SPACES[match["space"]])
@@ -241,7 +249,7 @@ def _command_html(match: re.Match[str]) -> Markup:
 def _styled(style: str, inner: str) -> Markup:
     element = _ELEMENT_OF_STYLE.get(style)
     content = escape(inner) if style == "url" else _commands_html(inner)
-    return Markup(f"<{element}>{{}}</{element}>").format(content) if element else content  # noqa: S704: the element's name is ours
+    return Markup(f"<{element}>{{}}</{element}>").format(content) if element else content  # noqa: S704 (the element's name is ours)
 
 
 # -- whole texts ----------------------------------------------------------------------------------
@@ -249,7 +257,22 @@ def _styled(style: str, inner: str) -> Markup:
 
 def inline_html(text: str) -> Markup:
     """A title or sentence as HTML, on one line: control characters gone, mathematics as MathML, the rest escaped."""
-    return Markup("").join(segment.html() for segment in segments(" ".join(printable(text).split())))
+    return Markup("").join(_held_together(list(segments(" ".join(printable(text).split())))))
+
+
+_LEANING: Final = re.compile(r"[,.;:!?)\]’”%，。；：、？！）」』】]+|-[A-Za-z]+")
+
+
+def _held_together(parts: list[Segment]) -> Iterator[Markup]:
+    """A browser may break the line after a formula; the comma that follows it must not begin the next one."""
+    lean = 0
+    for part, following in zip_longest(parts, parts[1:]):
+        html = part.html() if not lean else Segment(part.source[lean:]).html()
+        lean = 0
+        if part.tex is not None and following is not None and following.tex is None and (match := _LEANING.match(following.source)):
+            lean = match.end()
+            html = Markup('<span class="held">{}{}</span>').format(html, match[0])
+        yield html
 
 
 def paragraphs_html(text: str) -> tuple[Markup, ...]:

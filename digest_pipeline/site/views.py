@@ -15,7 +15,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
 from markupsafe import Markup
 
 from digest_pipeline import taxonomy
@@ -42,8 +42,9 @@ def _locale(language: Language) -> Locale:
 
 
 def day_in_words(day: date, language: Language) -> str:
-    """E.g. 2026年6月2日星期二, Tuesday, 2 June 2026."""
-    return format_date(day, "full", _locale(language))
+    """E.g. 2026年6月2日 星期二, Tuesday, June 2, 2026."""
+    pattern = "y年M月d日 EEEE" if language.html_lang[:2] in ("zh", "ja") else "full"
+    return format_date(day, pattern, _locale(language))
 
 
 def short_day(day: date, language: Language) -> str:
@@ -51,7 +52,8 @@ def short_day(day: date, language: Language) -> str:
 
 
 def month_in_words(month: date, language: Language) -> str:
-    return format_date(month, "yMMMM" if language.html_lang[:2] in ("zh", "ja", "ko") else "MMMM y", _locale(language))
+    text: str = format_skeleton("yMMMM", month, locale=_locale(language))
+    return text
 
 
 def weekday_names(language: Language) -> tuple[tuple[str, str], ...]:
