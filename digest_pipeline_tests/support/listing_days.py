@@ -6,7 +6,7 @@ not: any wire format (`fake_arxiv.py`). The habits are those of the real service
 - submissions freeze at 14:00 America/New_York, the announcement is at 20:00 that evening (a Friday's on Sunday),
   and the listing is dated the next business day;
 - ids are given at announcement: one contiguous block a listing, over all archives, numbered from 00001 with the
-  first announcement evening of a month;
+  first freeze of a month;
 - a block opens with the papers moderation held back, in no order, then follows the submissions in order but for
   a few neighbours that changed places;
 - replacements and older papers newly cross-listed have no id in the block: only the feed knows of them.
@@ -221,9 +221,9 @@ class _Generator:
             day += timedelta(days=1)
 
     def _begin_numbering(self) -> None:
-        evening = self.dates[0] - timedelta(days=1)
-        self.month = f"{evening:%y%m}"
-        self.next_number = self.papers_per_day * max(0, evening.day - 1) + 1
+        frozen_on = previous_business_day(self.dates[0])
+        self.month = f"{frozen_on:%y%m}"
+        self.next_number = self.papers_per_day * max(0, frozen_on.day - 1) + 1
 
     def _announce(self, listing_date: date, window: tuple[datetime, datetime], held: list[datetime], on_time: list[datetime]) -> ListingDay:
         self.rng.shuffle(held)
@@ -231,9 +231,9 @@ class _Generator:
         for i in range(len(ordered) - 1):
             if self.rng.random() < SWAP_SHARE:
                 ordered[i], ordered[i + 1] = ordered[i + 1], ordered[i]
-        evening = listing_date - timedelta(days=1)
-        if f"{evening:%y%m}" != self.month:
-            self.month, self.next_number = f"{evening:%y%m}", 1
+        frozen_on = previous_business_day(listing_date)  # a Monday's ids carry Friday's month, as 2023-04-03's 2303.17607 shows
+        if f"{frozen_on:%y%m}" != self.month:
+            self.month, self.next_number = f"{frozen_on:%y%m}", 1
         announced_at = announcement_of(listing_date)
         replacements, crosses = self._returning(window, announced_at, len(ordered))
         block = tuple(self._paper(instant, announced_at) for instant in [*held, *ordered])

@@ -1,0 +1,357 @@
+"""One listing day, whichever way it is had, against a loopback arXiv with its habits and faults."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from digest_pipeline.calendar import EASTERN, load_calendar
+from digest_pipeline.errors import ArxivUnavailable, FeedIncomplete, ListingDateError, NotPublishedYet, SourceError
+from digest_pipeline.model import AnnounceType, Evidence
+from digest_pipeline.papers.assemble import assemble_papers
+from digest_pipeline.sources.atom import ApiRecord
+from digest_pipeline.sources.id_block import BlockFinder, EdgeBook
+from digest_pipeline.sources.listing import ListingDesk, fetch_listing
+from digest_pipeline_tests.support.desks import CATEGORIES, desk_for
+from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, Refusal, generate_days
+
+CALENDAR = load_calendar()
+RECORDINGS = Path(__file__).parent / "recordings"
+WEDNESDAY = date(2026, 6, 10)
+
+
+def eastern(day: date, hour: int, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(hour, minute), EASTERN)
+
+
+@contextmanager
+def arxiv_around(day: date, now: datetime, **oddities: object) -> Iterator[FakeArxiv]:
+    """arXiv with the listings of a fortnight around `day`."""
+    days = generate_days(day - timedelta(days=9), day + timedelta(days=6), skipped_evenings=set(CALENDAR.skipped), papers_per_day=120, **oddities)  # type: ignore[arg-type]
+    with FakeArxiv(days, now=now) as arxiv:
+        yield arxiv
+
+
+def announced_versions(day: date, desk: ListingDesk) -> dict[str, str]:
+    manifest = fetch_listing(day, desk)
+    return {f"{p.arxiv_id}v{p.version}": p.announce_type.value for p in assemble_papers(manifest, desk.raw, desk.categories).papers}
+
+
+# -- past days ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "day",
+    [date(2026, 6, 10), date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 9), date(2025, 12, 1), date(2026, 1, 5), date(2026, 3, 9), date(2025, 11, 4)],
+    ids=["ordinary", "last of a month", "first of a month", "tuesday", "after thanksgiving", "after new year", "spring clock change", "autumn clock change"],
+)
+def test_a_past_day_is_exactly_its_id_block_within_fifteen_requests(day: date, tmp_path: Path) -> None:
+    with arxiv_around(day, eastern(day + timedelta(days=30), 12)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        manifest = fetch_listing(day, desk)
+        papers = assemble_papers(manifest, desk.raw, CATEGORIES).papers
+        assert sorted(p.arxiv_id for p in papers) == sorted(arxiv.day(day).block_ids(CATEGORIES))
+        assert manifest.block == (arxiv.day(day).block[0].arxiv_id, arxiv.day(day).block[-1].arxiv_id)
+        assert {p.evidence for p in papers} == {Evidence.ID_BLOCK}
+        assert {p.version for p in papers} == {1}
+        assert len(arxiv.requests) <= 15
+
+
+def test_neighbouring_days_share_their_edges_and_cost_fewer_requests(tmp_path: Path) -> None:
+    week = [date(2026, 6, d) for d in (8, 9, 10, 11, 12)]
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        together = desk_for(arxiv, tmp_path / "together")
+        for day in week:
+            fetch_listing(day, together)
+        shared = len(arxiv.requests)
+        for day in week:
+            fetch_listing(day, desk_for(arxiv, tmp_path / str(day)))
+        assert shared < len(arxiv.requests) - shared
+
+
+def test_a_done_day_asks_nothing_and_a_later_category_comes_from_the_kept_block(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
+        asked = len(arxiv.requests)
+        wider = desk_for(arxiv, tmp_path, (*CATEGORIES, "math"))
+        papers = assemble_papers(fetch_listing(WEDNESDAY, wider), wider.raw, wider.categories).papers
+        assert sorted(p.arxiv_id for p in papers) == sorted(arxiv.day(WEDNESDAY).block_ids(wider.categories))
+        assert len(arxiv.requests) == asked
+
+
+def test_refetching_asks_again_and_keeps_the_earlier_answers(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        first = fetch_listing(WEDNESDAY, desk)
+        asked = len(arxiv.requests)
+        arxiv.now = eastern(date(2026, 7, 11), 12)
+        fetch_listing(WEDNESDAY, desk, refetch=True)
+        assert len(arxiv.requests) > asked
+        assert all((tmp_path / "raw" / "2026-06-10" / file.file).exists() for file in first.files)
+
+
+def test_a_torn_raw_file_is_noticed_and_the_day_fetched_anew(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        manifest = fetch_listing(WEDNESDAY, desk)
+        torn = tmp_path / "raw" / "2026-06-10" / manifest.files[-1].file
+        torn.write_bytes(torn.read_bytes()[:-20])
+        again = fetch_listing(WEDNESDAY, desk)
+        desk.raw.verify(again)
+        assert {p.arxiv_id for p in assemble_papers(again, desk.raw, CATEGORIES).papers} == set(arxiv.day(WEDNESDAY).block_ids(CATEGORIES))
+
+
+def test_the_complete_mailing_of_2011_02_03_is_found_by_its_ids(tmp_path: Path) -> None:
+    with (RECORDINGS / "mailing_2011-02-03.csv").open(encoding="utf-8") as file:
+        new = [row for row in csv.DictReader(file) if row["type"] == "new"]
+    records = {f"{r['arxiv_id']}v1": _record(r["arxiv_id"], r["submitted_utc"], r["categories"]) for r in new}
+    block = BlockFinder(CALENDAR, _Recorded(records), EdgeBook(desk_home(tmp_path)), log=lambda _: None).block(date(2011, 2, 3))
+    assert [r.arxiv_id for r in block.records] == [f"1102.{n:04d}" for n in range(278, 556)]
+
+
+class _Recorded:
+    """Answers the two questions from a fixed set of papers."""
+
+    def __init__(self, records: dict[str, ApiRecord]) -> None:
+        self._records = records
+
+    def submitted_between(self, opens_utc: datetime, closes_utc: datetime) -> list[ApiRecord]:
+        return [r for r in self._records.values() if opens_utc <= r.submitted_at_utc < closes_utc]
+
+    def records(self, versioned_ids: list[str]) -> list[ApiRecord]:
+        return [self._records[i] for i in versioned_ids if i in self._records]
+
+
+def _record(arxiv_id: str, submitted: str, categories: str) -> ApiRecord:
+    at = datetime.fromisoformat(submitted).replace(tzinfo=UTC)
+    names = tuple(categories.split())
+    return ApiRecord(arxiv_id, 1, "t", "a", ("x",), ("",), names[0], names, None, None, None, at, at)
+
+
+def desk_home(folder: Path):  # type: ignore[no-untyped-def]
+    from digest_pipeline.home import DataHome
+
+    return DataHome(folder)
+
+
+# -- days without announcement -----------------------------------------------------------------------
+
+
+def test_a_skipped_day_is_explicit_empty_and_asks_nothing(tmp_path: Path) -> None:
+    day = date(2026, 1, 2)
+    with arxiv_around(day, eastern(date(2026, 2, 1), 12)) as arxiv:
+        manifest = fetch_listing(day, desk_for(arxiv, tmp_path))
+        assert not manifest.announced
+        assert "New Year" in manifest.notes[0]
+        assert arxiv.requests == []
+
+
+def test_an_unlisted_holiday_is_recognised_and_its_papers_are_in_the_next_listing(tmp_path: Path) -> None:
+    thursday = date(2026, 6, 11)
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12), unlisted_holidays={WEDNESDAY}) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        holiday = fetch_listing(WEDNESDAY, desk)
+        assert not holiday.announced
+        assert "touch" in holiday.notes[0]
+        after = assemble_papers(fetch_listing(thursday, desk), desk.raw, CATEGORIES).papers
+        assert sorted(p.arxiv_id for p in after) == sorted(arxiv.day(thursday).block_ids(CATEGORIES))
+
+
+def test_where_the_ids_contradict_the_calendar_the_content_wins_and_says_so(tmp_path: Path) -> None:
+    friday, monday = date(2025, 11, 28), date(2025, 12, 1)
+    with arxiv_around(friday, eastern(date(2026, 1, 10), 12), announced_after_all={friday}) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        assert not fetch_listing(friday, desk).announced  # nobody knows better yet
+        after = fetch_listing(monday, desk)
+        assert "2025-11-28" in after.notes[0]
+        assert {p.arxiv_id for p in assemble_papers(after, desk.raw, CATEGORIES).papers} == set(arxiv.day(monday).block_ids(CATEGORIES))
+        corrected = fetch_listing(friday, desk)
+        assert corrected.announced
+        assert {p.arxiv_id for p in assemble_papers(corrected, desk.raw, CATEGORIES).papers} == set(arxiv.day(friday).block_ids(CATEGORIES))
+
+
+# -- today's listing ---------------------------------------------------------------------------------
+
+
+def test_todays_listing_is_the_feed_with_replacements_and_newly_cross_listed_papers(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        assert announced_versions(WEDNESDAY, desk) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
+
+
+def test_a_day_whose_feed_was_kept_is_served_from_it_later(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        fetch_listing(WEDNESDAY, desk)
+        asked = len(arxiv.requests)
+        arxiv.now = eastern(date(2026, 7, 10), 12)
+        assert announced_versions(WEDNESDAY, desk) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
+        assert len(arxiv.requests) == asked
+
+
+def test_the_announce_type_follows_the_configured_categories_not_the_ones_once_asked_for(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path, ("cs.CL", "cs.LG")))
+        narrower = desk_for(arxiv, tmp_path, ("cs.CL",))
+        assert announced_versions(WEDNESDAY, narrower) == arxiv.day(WEDNESDAY).announced(("cs.CL",))
+
+
+def test_a_category_added_after_the_day_comes_from_the_id_block_beside_the_kept_feed(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
+        arxiv.now = eastern(date(2026, 7, 10), 12)
+        wider = desk_for(arxiv, tmp_path, (*CATEGORIES, "math"))
+        papers = assemble_papers(fetch_listing(WEDNESDAY, wider), wider.raw, wider.categories).papers
+        assert {p.arxiv_id for p in papers} >= set(arxiv.day(WEDNESDAY).block_ids(wider.categories))
+        assert any(p.announce_type is AnnounceType.REPLACE and p.evidence is Evidence.RSS for p in papers)
+        assert any(p.evidence is Evidence.ID_BLOCK and p.primary_category.startswith("math") for p in papers)
+
+
+NOT_YET: list[tuple[str, datetime, Callable[[FakeArxiv], None]]] = [
+    ("the evening before, the feed still shows yesterday", eastern(date(2026, 6, 9), 21), lambda _: None),
+    ("yesterday's items under today's date", eastern(WEDNESDAY, 3), lambda a: setattr(a.faults, "stale_feed", True)),
+    ("one category stale", eastern(WEDNESDAY, 3), lambda a: a.faults.stale_categories.add("cs.CL")),
+    ("half filled", eastern(WEDNESDAY, 3), lambda a: setattr(a.faults, "feed_share", 0.5)),
+]
+
+
+@pytest.mark.parametrize(("_why", "now", "happens"), NOT_YET, ids=[why for why, _, _ in NOT_YET])
+def test_a_feed_that_is_not_the_whole_listing_yet_means_wait(_why: str, now: datetime, happens: Callable[[FakeArxiv], None], tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, now) as arxiv:
+        happens(arxiv)
+        desk = desk_for(arxiv, tmp_path)
+        with pytest.raises(NotPublishedYet):
+            fetch_listing(WEDNESDAY, desk)
+        assert desk.raw.manifest(WEDNESDAY) is None
+        arxiv.faults.stale_feed, arxiv.faults.feed_share = False, 1.0
+        arxiv.faults.stale_categories.clear()
+        arxiv.now = eastern(WEDNESDAY, 4)
+        assert announced_versions(WEDNESDAY, desk) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
+
+
+def test_an_unlisted_holidays_empty_feed_means_wait_on_the_day_itself(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 9), unlisted_holidays={WEDNESDAY}) as arxiv, pytest.raises(NotPublishedYet, match="no items"):
+        fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
+
+
+def test_a_category_missing_from_the_feed_is_an_error_not_a_shorter_day(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        arxiv.faults.missing_categories.add("cs.IR")
+        with pytest.raises(FeedIncomplete, match=r"cs\.IR"):
+            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
+
+
+def test_a_feed_at_its_cap_is_asked_in_halves_and_one_category_at_its_cap_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        whole = arxiv.day(WEDNESDAY).announced(CATEGORIES)
+        cap = len(whole)
+        arxiv.faults.feed_cap = cap
+        monkeypatch.setattr("digest_pipeline.sources.rss.MOST_ITEMS", cap)
+        assert announced_versions(WEDNESDAY, desk_for(arxiv, tmp_path / "halves")) == whole
+        arxiv.faults.feed_cap = 3
+        monkeypatch.setattr("digest_pipeline.sources.rss.MOST_ITEMS", 3)
+        with pytest.raises(FeedIncomplete, match="cap"):
+            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path / "capped"))
+
+
+def test_an_announced_paper_that_the_api_does_not_know_yet_keeps_the_feeds_own_text(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        late = arxiv.day(WEDNESDAY).block_ids(CATEGORIES)[3]
+        arxiv.faults.hidden_ids.add(late)
+        desk = desk_for(arxiv, tmp_path)
+        assembled = assemble_papers(fetch_listing(WEDNESDAY, desk), desk.raw, CATEGORIES)
+        paper = next(p for p in assembled.papers if p.arxiv_id == late)
+        assert assembled.from_feed_text == (late,)
+        assert paper.title
+        assert paper.abstract
+        assert "Announce Type" not in paper.abstract
+        assert paper.authors
+        assert paper.submitted_at_utc is None
+
+
+def test_on_a_day_the_calendar_skips_a_feed_with_new_ids_wins(tmp_path: Path) -> None:
+    friday = date(2025, 11, 28)
+    with arxiv_around(friday, eastern(friday, 3), announced_after_all={friday}) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        manifest = fetch_listing(friday, desk)
+        assert manifest.announced
+        assert "the content wins" in manifest.notes[0]
+        assert announced_versions(friday, desk) == arxiv.day(friday).announced(CATEGORIES)
+
+
+def test_on_a_skipped_day_that_is_today_an_empty_feed_confirms_the_calendar(tmp_path: Path) -> None:
+    friday = date(2025, 11, 28)
+    with arxiv_around(friday, eastern(friday, 3)) as arxiv:
+        manifest = fetch_listing(friday, desk_for(arxiv, tmp_path))
+        assert not manifest.announced
+        assert len(arxiv.requests) == 1
+
+
+# -- refusals and faults -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("day", [date(2026, 6, 13), date(2026, 6, 29), date(2006, 1, 4)], ids=["a saturday", "the future", "before the present ids"])
+def test_a_date_without_listing_is_refused_before_any_request(day: date, tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        with pytest.raises(ListingDateError):
+            fetch_listing(day, desk_for(arxiv, tmp_path))
+        assert arxiv.requests == []
+
+
+FAULTS: list[tuple[str, Callable[[FakeArxiv], None]]] = [
+    ("503 with Retry-After", lambda a: a.faults.api_statuses.extend([Refusal(503, retry_after="0"), 503])),
+    ("429", lambda a: a.faults.api_statuses.append(429)),
+    ("Rate exceeded with status 200", lambda a: a.faults.api_bodies.append(b"Rate exceeded.")),
+    ("a page of HTML with status 200", lambda a: a.faults.api_bodies.append(b"<html><body>Service busy</body></html>")),
+    ("an empty first page", lambda a: setattr(a.faults, "empty_pages", 2)),
+    ("a torn page", lambda a: setattr(a.faults, "torn_bodies", 1)),
+    ("a 503 of the feed", lambda a: a.faults.rss_statuses.append(503)),
+    ("HTML for the feed", lambda a: a.faults.rss_bodies.append(b"<html></html>")),
+]
+
+
+@pytest.mark.parametrize(("_fault", "happens"), FAULTS, ids=[name for name, _ in FAULTS])
+def test_a_passing_fault_costs_a_retry_and_no_paper(_fault: str, happens: Callable[[FakeArxiv], None], tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        happens(arxiv)
+        assert announced_versions(WEDNESDAY, desk_for(arxiv, tmp_path)) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
+
+
+@pytest.mark.parametrize("body", [b"Rate exceeded.", b"<html></html>"])
+def test_an_api_that_never_gives_a_usable_answer_fails_loudly_and_writes_nothing(body: bytes, tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        arxiv.faults.api_bodies.extend([body] * 50)
+        desk = desk_for(arxiv, tmp_path)
+        with pytest.raises(ArxivUnavailable, match="run the same partition again"):
+            fetch_listing(WEDNESDAY, desk)
+        assert desk.raw.manifest(WEDNESDAY) is None
+
+
+def test_a_record_without_abstract_fails_naming_paper_and_day(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        manifest = fetch_listing(WEDNESDAY, desk)
+        records = desk.raw.records(manifest)
+        bare = replace(next(r for r in records if r.version == 1 and r.arxiv_id in arxiv.day(WEDNESDAY).block_ids(CATEGORIES)), abstract="")
+
+        class Store:
+            def records(self, _: object) -> list[ApiRecord]:
+                return [bare]
+
+            def feeds(self, _: object) -> list[object]:
+                return []
+
+        with pytest.raises(SourceError, match=rf"{bare.arxiv_id}v1, announced 2026-06-10, has no abstract"):
+            assemble_papers(manifest, Store(), CATEGORIES)  # type: ignore[arg-type]
+
+
+def test_every_request_says_who_asks(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
+        assert all("tests@example.org" in {k.lower(): v for k, v in r.headers.items()}["user-agent"] for r in arxiv.requests)
