@@ -148,8 +148,17 @@ def announcement_utc(day: date) -> datetime:
 
 
 def id_month(day: date) -> str:
-    """YYMM of the ids assigned at this listing: the month of its announcement evening."""
-    return f"{day - _ONE_DAY:%y%m}"
+    """YYMM of the ids assigned at this listing: the month in which its submissions were frozen.
+
+    Usually that of the announcement evening too; not where a month turns on the weekend. The listing of
+    Monday 2023-04-03, frozen Friday 03-31 and announced Sunday 04-02, has ids 2303.17607 to 2303.18246.
+    """
+    return f"{previous_weekday(day):%y%m}"
+
+
+def id_month_is_certain(day: date) -> bool:
+    """False where freeze and announcement evening lie in different months, so that the ids must be looked at."""
+    return id_month(day) == f"{day - _ONE_DAY:%y%m}"
 
 
 def today_eastern(now: datetime) -> date:

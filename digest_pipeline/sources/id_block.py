@@ -6,8 +6,8 @@ submissions, that order breaks off: ids whose papers were submitted just before 
 block, and the drop to older, held papers begins the later one. Inside, everything is enumerated as version 1,
 so that held papers are in it and each paper reads as it did when announced.
 
-Ids restart at 00001 with the first announcement evening of a month. Until about 2015 arXiv released held
-papers in the order of ids instead; then there is no drop, and the clock alone tells the edge.
+Ids restart at 00001 with the first freeze of a month. In 2011 arXiv did not release held papers first; then
+there is no drop, and the clock alone tells the edge.
 
 What lives here: from the API's records to the block, and every doubt about it. What does not: the calendar's
 rule (`calendar.py`), keeping what was fetched (`raw.py`), categories.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import bisect
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +25,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Protocol
 
-from digest_pipeline.calendar import ListingCalendar, id_month
+from digest_pipeline.calendar import ListingCalendar, id_month, id_month_is_certain
 from digest_pipeline.errors import EdgeUnclear, NotPublishedYet
 from digest_pipeline.home import DataHome
 from digest_pipeline.sources.api import IDS_PER_REQUEST
@@ -189,10 +190,10 @@ class _Sighting:
     """The same papers split at the widest gap near the freeze: submissions may have been frozen earlier or later that day."""
 
 
-def _sight(ask: Questions, freeze: datetime, month: str) -> _Sighting:
+def _sight(search: Callable[[datetime, timedelta], list[ApiRecord]], freeze: datetime, month: str) -> _Sighting:
     """Searches around the freeze, wider where a side shows nothing; a side may stay empty."""
     for width in WIDENINGS:
-        found = ask.submitted_between(freeze - width, freeze + width)
+        found = search(freeze, width)
         mine = sorted((r for r in found if r.arxiv_id.startswith(f"{month}.")), key=lambda r: number_of(r.arxiv_id))
         sighting = _split(mine, freeze, width)
         if sighting.before and any(r.submitted_at_utc >= freeze for r in found):  # at a month's end, those carry the next month's ids
@@ -247,7 +248,7 @@ class BlockFinder:
 
     def __init__(self, calendar: ListingCalendar, ask: Questions, edges: EdgeBook, *, log: Callable[[str], None]) -> None:
         self._calendar, self._ask, self._edges, self._log = calendar, ask, edges, log
-        self._sightings: dict[tuple[datetime, str], _Sighting] = {}
+        self._searches: dict[tuple[datetime, timedelta], list[ApiRecord]] = {}
 
     def edge_before(self, day: date) -> Edge:
         """The edge at which the listing dated `day` begins: one request where it is not known yet.
@@ -256,13 +257,14 @@ class BlockFinder:
         """
         previous = self._calendar.previous_listing(day)
         freeze = self._calendar.freeze_utc(previous)
-        if id_month(previous) != id_month(day):
-            return Edge(freeze.isoformat(), id_month(day), 0, 1, 0, EdgeKind.MONTH)
+        month = self._id_month(day)
+        if self._id_month(previous) != month:
+            return Edge(freeze.isoformat(), month, 0, 1, 0, EdgeKind.MONTH)
         if (known := self._edges.get(freeze)) is not None:
             return known
-        sighting = self._sight(freeze, id_month(day))
+        sighting = self._sight(freeze, month)
         last = number_of(sighting.before[-1].arxiv_id) if sighting.before else 0
-        return Edge(freeze.isoformat(), id_month(day), last, None, 0, EdgeKind.CLOCK if sighting.before else EdgeKind.OPEN)
+        return Edge(freeze.isoformat(), month, last, None, 0, EdgeKind.CLOCK if sighting.before else EdgeKind.OPEN)
 
     def block(self, day: date) -> Block:
         """The new papers announced in the listing dated `day`.
@@ -270,7 +272,7 @@ class BlockFinder:
         Raises NotPublishedYet while nothing of the listing exists and none after it does either, and
         EdgeUnclear, naming the doubt, where the block cannot be told.
         """
-        month = _Month(id_month(day), self._ask)
+        month = _Month(self._id_month(day), self._ask)
         lower = self._lower_edge(day, month)
         upper = self._upper_edge(day, month, lower)
         records = month.between(lower.last_before + 1, upper.last_before)
@@ -285,16 +287,28 @@ class BlockFinder:
 
     # -- edges ------------------------------------------------------------------------------------
 
+    def _search(self, freeze: datetime, width: timedelta) -> list[ApiRecord]:
+        """The papers submitted within `width` of the freeze; asked once."""
+        if (freeze, width) not in self._searches:
+            self._searches[freeze, width] = self._ask.submitted_between(freeze - width, freeze + width)
+        return self._searches[freeze, width]
+
     def _sight(self, freeze: datetime, month: str) -> _Sighting:
-        if (freeze, month) not in self._sightings:
-            self._sightings[freeze, month] = _sight(self._ask, freeze, month)
-        return self._sightings[freeze, month]
+        return _sight(self._search, freeze, month)
+
+    def _id_month(self, day: date) -> str:
+        """By the calendar; where a month turns on the weekend, by the ids of the last papers submitted for the listing."""
+        if id_month_is_certain(day):
+            return id_month(day)
+        freeze = self._calendar.freeze_utc(day)
+        months = Counter(r.arxiv_id.split(".")[0] for r in self._search(freeze, WIDENINGS[0]) if r.submitted_at_utc < freeze)
+        return months.most_common(1)[0][0] if months else id_month(day)
 
     def _lower_edge(self, day: date, month: _Month) -> Edge:
         previous = self._calendar.previous_listing(day)
         while True:
             freeze = self._calendar.freeze_utc(previous)
-            if id_month(previous) != month.month:
+            if self._id_month(previous) != month.month:
                 return Edge(freeze.isoformat(), month.month, 0, 1, 0, EdgeKind.MONTH)
             if (known := self._edges.get(freeze)) is not None:
                 return known
@@ -320,7 +334,7 @@ class BlockFinder:
         if (known := self._edges.get(freeze)) is not None and known.month == month.month:
             month.enumerate(lower.last_before + 1, known.last_before)
             return known
-        if id_month(following) != month.month:
+        if self._id_month(following) != month.month:
             return self._end_of_month(day, month, lower, freeze)
         sighting = self._sight(freeze, month.month)
         if not sighting.before and not sighting.after:
