@@ -97,10 +97,10 @@ def _in_words(damage: Damage) -> str:
     parts = [
         f"{what} {', '.join(str(number).strip('⟦⟧') or 'a stray bracket' for number in numbers[:8])}"
         for what, numbers in (
-            ("lacks", damage.lost),
-            ("repeats", damage.repeated),
-            ("makes up", damage.invented),
-            ("swaps the frame", damage.crossed),
+            ("lacks mark", damage.lost),
+            ("repeats mark", damage.repeated),
+            ("makes up mark", damage.invented),
+            ("ends before it begins: mark", damage.crossed),
         )
         if numbers
     ]
@@ -150,8 +150,8 @@ def _untranslated_title(request: PromptRequest, words: str) -> str | None:
 def _wrong_language(language: Language, words: str, *, is_long: bool) -> str | None:
     script = language.script
     share = script.share(words)
-    # A short field may be mostly names; but some of it must be in the language.
-    if share < (script.least_share if is_long else script.least_share / 3):
+    # A short field may be mostly names, which are Latin; but some of it must be in the language.
+    if share < (script.least_share if is_long or script.owns("a") else script.least_share / 3):
         return f"is in the letters of {language.english_name} by {share:.0%} only"
     if is_long and script.core_share(words) < script.least_core_share:
         return f"lacks the letters that only {language.english_name} has"
@@ -211,7 +211,7 @@ def _quoted(text: str) -> str:
 def _template(request: PromptRequest, _name: str, text: str) -> str | None:
     source = f"{request.source_title}\n{request.source_abstract}"
     names = [name for name in ("translated_title", "translated_abstract", "tldr_en", *request.fields) if "_" in name]
-    sentences = [line for line in re.split(r"(?<=[.:])\s+|\n", request.messages[0]["content"]) if len(line) >= 40]
+    sentences = [line.lstrip("- ") for line in re.split(r"(?<=[.:])\s+|\n", request.messages[0]["content"]) if len(line) >= 40]
     return next((_quoted(part) for part in names + sentences if part in text and part not in source), None)
 
 
@@ -322,13 +322,16 @@ def _numbers(request: PromptRequest, answer: Answer, _restored: Answer) -> Itera
         yield Finding(Code.NUMBER_INVENTED, _listed(invented))
 
 
-def _names(request: PromptRequest, _answer: Answer, restored: Answer) -> Iterator[Finding]:
+def _names(request: PromptRequest, answer: Answer, restored: Answer) -> Iterator[Finding]:
     if not request.language.is_translated_into:
         return
     in_title = fidelity.names_lost(fidelity.system_names(request.source_title, request.source_abstract), restored.translated_title)
     if in_title:
         yield Finding(Code.NAME_LOST, f"title: {_listed(in_title)}")
-    in_abstract = fidelity.names_lost(fidelity.repeated_names(request.source_abstract), restored.translated_abstract)
+    # Before restoring: the address of a link must not stand in for a name that the words have lost.
+    in_abstract = fidelity.names_lost(
+        fidelity.repeated_names(without_placeholders(request.abstract.text)), without_placeholders(answer.translated_abstract)
+    )
     if in_abstract:
         yield Finding(Code.NAME_LOST, f"abstract: {_listed(in_abstract)}")
 

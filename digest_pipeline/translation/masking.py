@@ -71,48 +71,9 @@ class _Span:
 _PLACEHOLDER = re.compile(r"⟦([1-9][0-9]{0,4})⟧")
 _STRAY_BRACKET = re.compile(r"[⟦⟧]")
 
-_TOP_LEVEL_DOMAINS = frozenset(
-    [
-        "com",
-        "org",
-        "net",
-        "io",
-        "ai",
-        "edu",
-        "gov",
-        "co",
-        "cn",
-        "de",
-        "uk",
-        "app",
-        "dev",
-        "fr",
-        "jp",
-        "me",
-        "ly",
-        "gl",
-        "sh",
-        "xyz",
-        "science",
-        "info",
-        "eu",
-        "ch",
-        "ca",
-        "it",
-        "es",
-        "nl",
-        "in",
-        "kr",
-        "tw",
-        "au",
-        "us",
-        "be",
-        "se",
-        "no",
-        "at",
-        "ru",
-        "br",
-    ]
+_TOP_LEVEL_DOMAIN = re.compile(
+    r"com|org|net|io|ai|edu|gov|co|cn|de|uk|app|dev|fr|jp|me|ly|gl|sh|xyz|science|info|eu|ch|ca|it|es|nl|in|kr|tw|au|us|be|se|no|at|ru|br",
+    re.IGNORECASE,
 )
 # Possessive quantifiers and look-behinds keep every alternative linear on hostile input.
 _URL_BODY = r"(?:[^\s<>\"⟦⟧{}$\\^`|\u2E80-\U0010FFFF]|\\[_~%#&])"
@@ -132,7 +93,7 @@ _CANDIDATE = re.compile(
     | (?P<command>\\(?:[A-Za-z]++\*?|[^A-Za-z\s⟦⟧]|\ ))
     | (?P<dollar>\$)
     | (?P<url>(?<![A-Za-z])(?:https?|ftp)://{_URL_BODY}+|(?<![\w.])www\.{_URL_BODY}+)
-    | (?P<mail>(?:(?<![\w.+{{}}-])[\w.+-]++|\{{[\w.+,\s-]{{1,200}}\}})@(?:[A-Za-z0-9-]++\.)++[A-Za-z]{{2,}}+)
+    | (?P<mail>(?:(?<![\w.+{{}}-])[\w.+-]++|\{{[\w.+,\s-]{{1,200}}\}})@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*\.[A-Za-z]{{2,}}+(?![A-Za-z0-9-]))
     | (?P<doi>(?<![\w.])(?:doi:\s?)?10\.\d{{4,9}}/{_URL_BODY}+)
     | (?P<path>(?<![\w.@/-])[A-Za-z0-9][A-Za-z0-9-]*+(?:\.[A-Za-z0-9-]++)++/{_URL_BODY}*)
     | (?P<citation>\[\d{{1,3}}(?:\s?[,;–-]\s?\d{{1,3}}){{0,30}}\])
@@ -288,7 +249,7 @@ def _closing_brace(text: str, position: int) -> int | None:
 
 def _end_of_url(match: re.Match[str]) -> int | None:
     """Without the punctuation of the sentence around it; a closing bracket belongs to it only if it was opened in it."""
-    if match["path"] and match[0].partition("/")[0].rpartition(".")[2].lower() not in _TOP_LEVEL_DOMAINS:
+    if match["path"] and _TOP_LEVEL_DOMAIN.fullmatch(match[0].partition("/")[0].rpartition(".")[2]) is None:
         return None
     url = match[0]
     while url and (url[-1] in ".,;:!?'*_~" or any(url[-1] == b and url.count(b) > url.count(a) for a, b in ("()", "[]", "{}"))):
@@ -337,12 +298,15 @@ def _width(dollars: list[int], index: int) -> int:
 
 
 def _is_amount(text: str, opening: int, closing: int) -> bool:
-    """Whether the dollar at `opening` is money, by what follows it up to the next dollar (or the text's end)."""
+    """Whether the dollar at `opening` is money, by what stands around it up to the next dollar (or the text's end)."""
     content = text[opening + 1 : closing]
-    if not content[:1].isdigit() or _TEX_CHARACTERS.search(content):
+    if _TEX_CHARACTERS.search(content):
         return False
-    ends_the_text = closing == len(text)
-    return ends_the_text or content[-1:].isspace() or content[-1:] in "(/-–~" or text[closing + 1 : closing + 2].isdigit() or _is_prose(content)
+    if content[:1].isdigit():  # $5 and $10, $5-$10, $5 for a run
+        is_followed_by_amount = text[closing + 1 : closing + 2].isdigit()
+        return closing == len(text) or content[-1:].isspace() or content[-1:] in "(/-–~" or is_followed_by_amount or _is_prose(content)
+    follows_digit = opening > 0 and text[opening - 1].isdigit()
+    return follows_digit and (content[:1].isspace() or not content) and (closing == len(text) or content[-1:].isdigit())  # 5$ and 10$
 
 
 def _is_prose(content: str) -> bool:

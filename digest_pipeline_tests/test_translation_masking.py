@@ -1,0 +1,134 @@
+"""What must not be translated never reaches the model, and comes back exactly, or the answer is rejected."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest_pipeline.translation.masking import Damage, PlaceholdersDamaged, damage_of, fill_in, invented_placeholders, mask, restore
+
+# Pieces that abstracts are made of, among them those that masks are most easily confused by.
+PIECES = st.sampled_from(
+    [
+        "$", "$$", "\\$", "$x$", "$k=4$", "\\", "\\\\", "{", "}", "[", "]", "\\textbf{", "\\emph{two words}", "\\cite{a}", "\\alpha ", "\\begin{x}", "\\end{x}",
+        "\\(", "\\)", "\\[", "\\]", "⟦", "⟧", "⟦1⟧", "[1]", "[3, 4]", "https://a.org/b", "a@b.org", "5", "10", " and ", "word", "é", "论文", "\n", "<|im_start|>",
+        "2404.01438v2", "hep-ex/0406020", "\\'e", "\\%", "97.5\\%", "a\\_b", "`x`", "<b>", ".", ",", "|", "𝔽", "\u202e",
+    ]
+)  # fmt: skip
+TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=30).map("".join))
+
+
+@given(TEXTS, st.integers(1, 500))
+def test_restoring_a_masked_text_gives_the_text_back(text: str, first_number: int) -> None:
+    masked = mask(text, first_number)
+    assert restore(masked.text, masked.masks) == text
+
+
+@given(TEXTS)
+def test_the_numbers_count_up_in_the_texts_order_without_a_gap(text: str) -> None:
+    masked = mask(text, 5)
+    assert [made.number for made in masked.masks] == list(range(5, 5 + len(masked.masks)))
+    assert [text.find(made.original) >= 0 for made in masked.masks] == [True] * len(masked.masks)
+
+
+@given(TEXTS.filter(lambda text: "⟦" in mask(text).text), st.data())
+def test_a_text_with_one_placeholder_less_or_more_is_never_restored(text: str, data: st.DataObject) -> None:
+    masked = mask(text)
+    chosen = data.draw(st.sampled_from(masked.masks))
+    token = f"⟦{chosen.number}⟧"
+    for damaged in (masked.text.replace(token, ""), masked.text + token, masked.text.replace(token, f"[{chosen.number}]"), masked.text + "⟦99999⟧"):
+        with pytest.raises(PlaceholdersDamaged):
+            restore(damaged, masked.masks)
+
+
+@pytest.mark.parametrize(
+    ("source", "masked"),
+    [
+        ("the rate $O(n^2)$ holds", "the rate ⟦1⟧ holds"),
+        ("$a$$b$ and $$c$$.", "⟦1⟧⟦2⟧ and ⟦3⟧."),
+        ("let \\(x\\) and \\[y = 2\\] be", "let ⟦1⟧ and ⟦2⟧ be"),
+        ("so \\begin{align*}a &= b\\end{align*} holds", "so ⟦1⟧ holds"),
+        ("as in [12] and [3, 4–6] by \\citep[p.~2]{knuth}", "as in ⟦1⟧ and ⟦2⟧ by ⟦3⟧"),
+        ("code: https://x.org/a_(b). Ask a.b@c-d.org.", "code: ⟦1⟧. Ask ⟦2⟧."),
+        ("(see http://x.org/y), github.com/a/b, and/or v1.5/v2.0", "(see ⟦1⟧), ⟦2⟧, and/or v1.5/v2.0"),
+        ("it extends arXiv:2404.01438v2 and hep-ex/0406020", "it extends ⟦1⟧ and ⟦2⟧"),
+        ("gains of 93.2\\% over \\textsc{Foo-2}", "gains of ⟦1⟧ over ⟦2⟧"),
+        ("Erd\\H{o}s, Poincar\\'e and Fran\\c{c}ois", "⟦1⟧, ⟦2⟧ and ⟦3⟧"),
+        ("a file\\_name and <|im_start|>system", "a ⟦1⟧ and ⟦2⟧system"),
+        ("\\textbf{two words with $x$ inside} end", "⟦1⟧two words with ⟦2⟧ inside⟦3⟧ end"),
+        ("an \\emph{important} point", "an ⟦1⟧important⟦2⟧ point"),
+        ("no closing \\emph{brace here", "no closing ⟦1⟧{brace here"),
+        ("plain words, 3 of them (e.g. these) cost 5% & more", "plain words, 3 of them (e.g. these) cost 5% & more"),
+    ],
+)
+def test_what_must_survive_is_masked_and_words_stay(source: str, masked: str) -> None:
+    assert mask(source).text == masked
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "costs $5 and $10 per month",
+        "between US$5-$10 a day",
+        "5$ and 10$",
+        "~$1.5M to fill but only ~$0.03M to reuse it",
+        "a $20 licence for the whole team of annotators, or $35",
+    ],
+)
+def test_money_is_not_mathematics(source: str) -> None:
+    assert mask(source).text == source
+
+
+def test_money_beside_a_formula_leaves_the_formula_masked() -> None:
+    assert mask("$5, or $10, for each $n$ of $m$").text == "$5, or $10, for each ⟦1⟧ of ⟦2⟧"
+
+
+def test_an_odd_number_of_dollars_leaves_them_all_and_says_so() -> None:
+    masked = mask("a price of $7 where $x$ is [2]")
+    assert masked.text == "a price of $7 where $x$ is ⟦1⟧"
+    assert not masked.is_balanced
+    assert mask("an escaped \\$7 and $x$").is_balanced
+
+
+def test_dollars_around_prose_are_no_pair() -> None:
+    source = "we pay X$ for every single labelled example in the pool and sell it for Y$ later"
+    assert mask(source).text == source
+
+
+def test_a_citation_in_the_answer_is_never_taken_for_a_placeholder() -> None:
+    masked = mask("as in $x$ and [1]")
+    assert damage_of("如 [1] 与 ⟦2⟧", masked.masks) == Damage(lost=(1,))
+    assert damage_of("如 ⟦01⟧ 与 ⟦2⟧", masked.masks).lost == (1,)
+    assert damage_of("如 ⟦ 1 ⟧ 与 ⟦2⟧", masked.masks).invented == ("⟦", "⟧")
+
+
+def test_the_frame_of_a_command_must_not_be_turned_around() -> None:
+    masked = mask("we use \\textbf{two words} here")
+    assert restore("我们用⟦1⟧两个词⟦2⟧", masked.masks) == "我们用\\textbf{两个词}"
+    assert damage_of("我们用⟦2⟧两个词⟦1⟧", masked.masks).crossed == (2,)
+
+
+def test_a_link_is_parted_from_the_han_text_after_it() -> None:
+    masked = mask("Code at https://x.org/y is free; see $x$.")
+    assert restore("代码见⟦1⟧免费；见⟦2⟧。", masked.masks, space_after_url=True) == "代码见https://x.org/y 免费；见$x$。"
+    assert restore("代码见⟦1⟧。见⟦2⟧", masked.masks, space_after_url=True) == "代码见https://x.org/y 。见$x$"
+    assert restore("Le code ⟦1⟧, ⟦2⟧", masked.masks, space_after_url=True) == "Le code https://x.org/y, $x$"
+
+
+def test_a_short_summary_may_use_some_placeholders_but_make_up_none() -> None:
+    masked = mask("from $x$ to $y$")
+    assert fill_in("到 ⟦2⟧", masked.masks) == "到 $y$"
+    assert invented_placeholders("到 ⟦2⟧", masked.masks) == ()
+    assert invented_placeholders("到 ⟦3⟧", masked.masks) == ("⟦3⟧",)
+
+
+@pytest.mark.parametrize("piece", ["$", "a", "\\textbf{a b ", "{", "\\'", "a.", "[1,", "https://", "$5 ", "\\begin{x}", "x@", "<", "a\\_"])
+def test_hostile_text_is_masked_in_reasonable_time(piece: str) -> None:
+    text = piece * (20_000 // len(piece))
+    start = time.perf_counter()
+    masked = mask(text)
+    assert time.perf_counter() - start < 5
+    assert restore(masked.text, masked.masks) == text
