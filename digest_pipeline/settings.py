@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     dagster_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI; used for links in alerts.")
 
     # pages and feeds
-    site_url: str = Field("", description="Public address of data/site/, for absolute links in feeds. Empty: relative links.")
+    site_url: str = Field("", description="Public address of data/site/, for the links in feeds and mail. Empty: they lead to arXiv.")
     feed_days: int = Field(7, ge=1, le=60, description="How many listing days a feed holds.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Level of the project's own log lines.")
 

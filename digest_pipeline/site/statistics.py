@@ -200,13 +200,13 @@ def _added(tables: Iterator[Mapping[str, int]] | Any) -> dict[str, int]:
 def csv_bytes(rows: Sequence[Row]) -> bytes:
     """One line a listing day with a heading; empty cells where a number is not known."""
     sink = io.StringIO(newline="")
-    writer = csv.DictWriter(sink, fieldnames=list(_CSV_COLUMNS), lineterminator="\n")
+    writer = csv.DictWriter(sink, fieldnames=list(CSV_COLUMNS), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _cell(of(row)) for name, of in _CSV_COLUMNS.items()} for row in rows)
+    writer.writerows({name: _cell(of(row)) for name, of in CSV_COLUMNS.items()} for row in rows)
     return sink.getvalue().encode()
 
 
-_CSV_COLUMNS: Mapping[str, Callable[[Row], Any]] = {
+CSV_COLUMNS: Mapping[str, Callable[[Row], Any]] = {
     "listing_date": lambda row: row.label,
     "announced": lambda row: row.listings,
     "papers": lambda row: row.papers,
@@ -235,7 +235,7 @@ def _cell(value: Any) -> Any:
 def json_bytes(rows: Sequence[Row]) -> bytes:
     """The same as a list of objects, with `by_category`, `held_days` and `flags` in full."""
     plain = [
-        {name.replace("announced", "listings"): of(row) for name, of in _CSV_COLUMNS.items()}
+        {name.replace("announced", "listings"): of(row) for name, of in CSV_COLUMNS.items()}
         | {"by_category": dict(row.by_category), "held_days": list(row.held_days), "flags": dict(row.flags)}
         for row in rows
     ]
