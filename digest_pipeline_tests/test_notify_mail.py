@@ -90,9 +90,9 @@ def mail_settings(tmp_path: Path, address: str, **more: str) -> Settings:
 
 
 def send(
-    home: DataHome, settings: Settings, *, facts: DayFacts = FACTS, lists: tuple[WatchList, ...] = (), at: datetime = NOW, page: str = ""
+    home: DataHome, settings: Settings, *, facts: DayFacts = FACTS, lists: tuple[WatchList, ...] = (), at: datetime = NOW
 ) -> int:
-    return mail.send_day(home, settings, facts, lists, page=page, now=lambda: at)
+    return mail.send_day(home, settings, facts, lists, now=lambda: at)
 
 
 def parts(message: EmailMessage) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def parts(message: EmailMessage) -> tuple[str, str]:
 
 
 def test_a_day_arrives_as_html_and_text_with_every_paper_in_the_readers_language(home: DataHome, tmp_path: Path, mailbox: Mailbox) -> None:
-    assert send(home, mail_settings(tmp_path, mailbox.address), page="https://digest.example/zh/2026-06-02/") == 1
+    assert send(home, mail_settings(tmp_path, mailbox.address, DIGEST_SITE_URL="https://digest.example")) == 1
     [(sender, recipients, message)] = mailbox.received
     assert (sender, recipients) == ("digest@lab.example", [EVERYBODY])
     assert message["Subject"] == "arXiv 摘要 2026-06-02：4 篇"
@@ -112,7 +112,7 @@ def test_a_day_arrives_as_html_and_text_with_every_paper_in_the_readers_language
             assert e.paper.abs_url in body
         assert "更快的稀疏注意力" in body
         assert "Faster sparse attention" in body
-        assert "https://digest.example/zh/2026-06-02/" in body
+        assert "https://digest.example/zh/2026-06-02/index.html" in body
 
 
 def test_mathematics_reads_as_text(home: DataHome, tmp_path: Path, mailbox: Mailbox) -> None:

@@ -83,8 +83,22 @@ class BackfillFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ListingLate:
+    """Long after its time there is no digest of a listing day."""
+
+    template: ClassVar[str] = "listing_late"
+    day: str
+    hours: int
+    link: str
+
+    @property
+    def key(self) -> str:
+        return message_key("late", self.day)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFailed:
-    """An asset check did not pass."""
+    """An asset check did not pass. `occasion` is what makes it a new failure: a day, or a whole backfill."""
 
     template: ClassVar[str] = "check_failed"
     check: str
@@ -93,12 +107,12 @@ class CheckFailed:
     is_error: bool
     """False: a warning."""
     description: str
-    run_id: str
+    occasion: str
     link: str
 
     @property
     def key(self) -> str:
-        return message_key("check", self.asset, self.check, self.day or "all", self.run_id)
+        return message_key("check", self.asset, self.check, self.occasion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ class DigestReady:
         return message_key("ready", self.day, self.language)
 
 
-Message = RunFailed | BackfillFailed | CheckFailed | DigestReady
+Message = RunFailed | BackfillFailed | CheckFailed | ListingLate | DigestReady
 
 
 @dataclass(frozen=True, slots=True)

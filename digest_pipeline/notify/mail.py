@@ -17,7 +17,7 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -37,6 +37,7 @@ from digest_pipeline.notify.alerts import without_secrets
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.notify.plain import plain_math
 from digest_pipeline.settings import Settings
+from digest_pipeline.site import paths
 from digest_pipeline.site.clean import one_line, printable
 from digest_pipeline.site.watch import WatchList, watched_entries
 from digest_pipeline.translation.languages import Language, load_language
@@ -243,7 +244,6 @@ def send_day(
     facts: DayFacts,
     watch_lists: Sequence[WatchList],
     *,
-    page: str,
     now: Callable[[], datetime],
 ) -> int:
     """Sends the mail of one day to everybody who has not got it; returns how many messages went out.
@@ -253,13 +253,22 @@ def send_day(
     """
     if settings.smtp_url is None:
         return 0
-    language = load_language(settings.languages[0])
-    entries = read_entries(home, facts.listing_date, language.tag)
-    watches = tuple(watched_papers(entries, watch_list, language) for watch_list in watch_lists)
-    everybody = MailDay(facts, entries, language, watches)
+    everybody = read_mail_day(home, facts, load_language(settings.languages[0]), watch_lists)
     envelopes = [_Envelope("all", settings.mail_to, everybody)]
-    envelopes += [_Envelope(f"watch-{watch.name}", watch.recipients, MailDay(facts, entries, language, (watch,))) for watch in watches]
+    envelopes += [_Envelope(f"watch-{watch.name}", watch.recipients, replace(everybody, watches=(watch,))) for watch in everybody.watches]
+    page = public_page(settings, facts.listing_date)
     return _Post(home, settings, page, now).send([envelope for envelope in envelopes if envelope.recipients])
+
+
+def public_page(settings: Settings, day: date) -> str:
+    """The day's address on the public site, in the mail's language; empty where the site has none."""
+    return f"{settings.site_url.rstrip('/')}/{paths.day_page(settings.languages[0], day)}" if settings.site_url else ""
+
+
+def read_mail_day(home: DataHome, facts: DayFacts, language: Language, watch_lists: Sequence[WatchList]) -> MailDay:
+    """The day with what each watch list found, from the tables in `home`."""
+    entries = read_entries(home, facts.listing_date, language.tag)
+    return MailDay(facts, entries, language, tuple(watched_papers(entries, watch_list, language) for watch_list in watch_lists))
 
 
 def read_entries(home: DataHome, day: date, language: str) -> tuple[DigestEntry, ...]:
@@ -306,10 +315,12 @@ class _Post:
         return sent
 
     def _send_envelope(self, server: smtplib.SMTP, envelope: _Envelope, deliveries: Deliveries) -> tuple[int, list[str]]:
-        sent, refused, waits = 0, [], False
+        sent = 0
+        refused: list[str] = []
         for recipient in dict.fromkeys(envelope.recipients):
             claim = deliveries.claim(envelope.key, _fingerprint(recipient))
-            waits = waits or claim is Claim.LATER
+            if claim is Claim.LATER:
+                refused.append(f"{_masked(recipient)} failed a moment ago and waits for the next try")
             if claim is not Claim.SEND:
                 continue
             try:
@@ -320,7 +331,7 @@ class _Post:
             else:
                 deliveries.confirm(envelope.key, _fingerprint(recipient))
                 sent += 1
-        if not refused and not waits:
+        if not refused:
             deliveries.close(envelope.key)
         return sent, refused
 

@@ -3,9 +3,12 @@
 import dagster as dg
 
 from digest_pipeline.orchestration.assets import GROUP, listing_day_assets
+from digest_pipeline.orchestration.mailing import mail_digest
 from digest_pipeline.orchestration.partitions import listing_day_partitions
 from digest_pipeline.orchestration.reconcile import reconcile_last_listings
+from digest_pipeline.orchestration.retention import delete_old_runs, retention_schedule
 from digest_pipeline.orchestration.schedules import daily_listing_schedule, reconciliation_schedule
+from digest_pipeline.orchestration.sensors import all_sensors
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.workshop import Workshop
 
@@ -21,8 +24,9 @@ def build_definitions(settings: Settings | None = None, workshop: Workshop | Non
     job = dg.define_asset_job(JOB, selection=dg.AssetSelection.groups(GROUP), description="One listing day from arXiv's announcement to the site.")
     return dg.Definitions(
         assets=[assets],
-        jobs=[job, reconcile_last_listings],
-        schedules=[daily_listing_schedule(settings, job), reconciliation_schedule(settings)],
+        jobs=[job, reconcile_last_listings, mail_digest, delete_old_runs],
+        schedules=[daily_listing_schedule(settings, JOB), reconciliation_schedule(settings), retention_schedule(settings)],
+        sensors=all_sensors(settings, workshop, mail_digest),
         resources={"workshop": dg.ResourceDefinition.hardcoded_resource(workshop)},
         executor=dg.in_process_executor,  # the steps are one chain bound by input and output; a process each would only add its start
     )
