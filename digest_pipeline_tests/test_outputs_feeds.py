@@ -145,9 +145,9 @@ def test_three_thousand_authors_are_counted_not_listed() -> None:
 
 def test_a_watch_list_feed_says_why() -> None:
     feed = named_feed(
-        "watch/tea", "Tea & more", [an_entry()], load_language("zh"), newest_day=DAY, site_url=SITE, reasons={"2606.00001": ["标题：tea"]}
+        "watch-tea", "Tea & more", [an_entry()], load_language("zh"), newest_day=DAY, site_url=SITE, reasons={"2606.00001": ["标题：tea"]}
     )
-    assert feed.path("xml") == "zh/feeds/watch/tea.xml"
+    assert feed.path("xml") == "zh/feeds/watch-tea.xml"
     assert "为何显示： 标题：tea" in feed.items[0].html
     assert assert_valid(feed)[0].feed.title == "Tea & more"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
@@ -142,7 +143,7 @@ _ACCENT = re.compile(
 _FORMATTING = re.compile(r"\\(?:emph|textit|textbf|texttt|textsc|textrm|textsf|textsl|underline|uppercase|text|mbox)\s*\{([^{}]*)\}")
 _GROUP = re.compile(r"(?<!\\)\{([^{}]*)(?<!\\)\}")
 _ESCAPED = re.compile(r"\\([&%$#_{} ])")
-_PLAIN = re.compile(r"[A-Za-z0-9 .,;:!?'()/*+=\-]*")
+_SPECIAL = re.compile(r"[^A-Za-z0-9 .,;:!?'()/*+=\-]")
 
 
 def tex_safe(text: str) -> str:
@@ -195,9 +196,12 @@ def _accent(tex: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    if _PLAIN.fullmatch(text):
-        return text
-    encoded: str = _encoder().unicode_to_latex(text)
+    return _SPECIAL.sub(lambda match: _encoded_character(match[0]), unicodedata.normalize("NFC", text))
+
+
+@cache
+def _encoded_character(character: str) -> str:
+    encoded: str = _encoder().unicode_to_latex(character)
     return encoded
 
 

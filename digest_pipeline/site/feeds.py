@@ -1,6 +1,6 @@
 """Feeds: the newest papers of one category as Atom, RSS 2.0 and JSON Feed 1.1, at addresses that stay.
 
-    site/<tag>/feeds/<category>.xml   .rss.xml   .json            category is a category, `all`, or `watch/<list>`
+    site/<tag>/feeds/<category>.xml   .rss.xml   .json            category is a category, `all`, or `watch-<list>`
 
 What lives here: which papers a feed holds, its entries' ids and dates, and the three formats' bytes. What
 does not: pages and their addresses (the caller passes them in). Nothing depends on the moment of the build:
