@@ -19,7 +19,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from digest_pipeline import tables
-from digest_pipeline.digest.markdown import preview, render_digest, rendered_ids
+from digest_pipeline.digest.markdown import preview, render_digest
+from digest_pipeline.digest.reading import rendered_ids
 from digest_pipeline.errors import SourceError
 from digest_pipeline.model import DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus
 from digest_pipeline.papers.assemble import assemble_papers, counts_by_category, counts_by_type
@@ -278,6 +279,12 @@ def publish(shop: Workshop) -> StageReport:
     from digest_pipeline.site.options import SiteOptions
 
     report = build_site(shop.home, SiteOptions.from_settings(shop.settings), now=shop.now)
-    return StageReport(path="site/", rows=report.pages_written, numbers={"pages_written": report.pages_written, "pages_unchanged": report.pages_unchanged})
+    return StageReport(
+        path="site/",
+        rows=report.days,
+        numbers={"days": report.days, "days_built": report.days_built, "paper_pages_built": report.papers_built, "files_written": report.files_written, "files_unchanged": report.files_unchanged},
+        preview=report.search_problem,
+        findings=(Finding("the_pages_can_be_searched", not report.search_problem, report.search_problem or "the index is up to date", True),),
+    )
 
 

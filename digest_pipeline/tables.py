@@ -98,7 +98,8 @@ TABLES: dict[str, pa.Schema] = {"papers": PAPERS, "translated_summaries": TRANSL
 
 def describe(schema: pa.Schema) -> str:
     """The table's own sentence: what one row is, and the empty case."""
-    return (schema.metadata or {})[b"description"].decode()
+    description: bytes = (schema.metadata or {})[b"description"]
+    return description.decode()
 
 
 def papers_to_table(papers: Iterable[Paper]) -> pa.Table:

@@ -8,7 +8,7 @@ records; and the failed days are named at the end. Any subset can be materialize
 Dagster's own word: https://docs.dagster.io/guides/build/assets/defining-assets (multi-assets, `can_subset`)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
@@ -71,7 +71,7 @@ def listing_day_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefiniti
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="listing_day",
     )
-    def listing_day(context: dg.AssetExecutionContext, config: ListingDayConfig, workshop: dg.ResourceParam[Workshop]):
+    def listing_day(context: dg.AssetExecutionContext, config: ListingDayConfig, workshop: dg.ResourceParam[Workshop]) -> Iterator[dg.AssetCheckResult]:
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         report = _materialize_days(context, config, workshop, selected)
         report.raise_if_any(context, workshop)
@@ -142,7 +142,7 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
     if SITE in selected and done:
         site = publish(shop)
         for key in done:
-            context.log_event(reporting.materialization(SITE, key, site, f"{shop.home.root}/{site.path}"))
+            _record(context, SITE, key, site, shop)
     return outcome
 
 

@@ -26,5 +26,6 @@ CHECKS = (
     Check("nothing_waits_for_budget_or_batch", "translated_summaries", "Warns while papers are deferred for want of budget, or until their batch is back."),
     Check("every_paper_is_in_the_digest", "digest_files", "Each paper of the table is found when the digest files are read back."),
     Check("announced_fetched_and_rendered_are_equal", "digest_files", "The ledger balances in every category and language."),
+    Check("the_pages_can_be_searched", "site", "Warns where the search index could not be built; pages and feeds are up to date all the same."),
     Check("no_paper_turned_up_later", "papers", "The daily look back finds no paper of the last listings' id blocks that the table lacks.", is_of_a_step=False),
 )

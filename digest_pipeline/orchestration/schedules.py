@@ -44,18 +44,18 @@ def listings_to_ask_for(newest: date, have: set[date], limit: int, first_listing
     return sorted(day for day in days if day not in have and day >= oldest)
 
 
-def daily_listing_schedule(settings: Settings, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def daily_listing_schedule(settings: Settings, job_name: str) -> dg.ScheduleDefinition:
     is_on = settings.schedule_enabled and not settings.is_sample
 
     @dg.schedule(
         name="daily_listing",
-        job=job,
+        job_name=job_name,
         cron_schedule=ticks(settings.schedule_time),
         execution_timezone=str(EASTERN),
         default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
         description="Asks for the day's listing, and for the last ones that are missing, until they are there.",
     )
-    def daily_listing(context: dg.ScheduleEvaluationContext):
+    def daily_listing(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time
         newest = newest_listing_day(now)
         have = {date.fromisoformat(key) for key in context.instance.get_materialized_partitions(dg.AssetKey(DIGESTS))}

@@ -175,7 +175,7 @@ class PoliteAdapter(HTTPAdapter):
         told = retry_after_seconds(response.headers.get("Retry-After"), self._now()) if response is not None else None
         if told is not None:
             return told
-        return min(120.0, self._pace.interval * 2**attempt) * random.uniform(1.0, 1.3)  # noqa: S311 - jitter, no secret
+        return min(120.0, self._pace.interval * float(2**attempt)) * random.uniform(1.0, 1.3)  # noqa: S311 - jitter, no secret
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:

@@ -1,0 +1,129 @@
+"""What a range of listing days would need, before it starts: requests to arXiv, time, papers, tokens, cost.
+
+What is known is counted: days kept, papers in tables, answers already paid. The rest is estimated from what is
+known, or, where nothing is, from arXiv's usual size; the report says which. What does not live here: the token
+arithmetic (`translation/money.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from digest_pipeline import tables
+from digest_pipeline.errors import ListingDateError
+from digest_pipeline.model import AnnounceType, Evidence, Paper
+from digest_pipeline.sources.api import IDS_PER_REQUEST
+from digest_pipeline.translation.money import forecast
+from digest_pipeline.workshop import Workshop
+
+USUAL_IDS = 1500
+USUAL_IDS_TUESDAY = 2600  # three days' submissions; 2026 had 2,300 to 2,900
+SECONDS_PER_ANSWER_OF_ARXIV = 1.5  # a page of 400 records; adds to the interval between requests
+SECONDS_PER_ANSWER_OF_MODEL = 6.0  # a usual hosted model; yours may differ
+USUAL_ABSTRACT = "x" * 1339  # the mean length of 82,476 abstracts
+
+
+@dataclass(frozen=True, slots=True)
+class RangeForecast:
+    """Sums over the range. Costs are US dollars, None where unknown; `papers` counts each language."""
+
+    days: tuple[date, ...]
+    skipped: int
+    kept: int
+    requests: int
+    arxiv_seconds: float
+    papers_known: int
+    papers_estimated: int | None
+    already_paid: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    batch_cost_usd: float | None
+    model_seconds: float
+    model: str
+
+    def to_text(self) -> str:
+        to_fetch = len(self.days) - self.skipped - self.kept
+        unknown = "unknown (no listing of these categories was fetched yet: run one day first)" if self.papers_estimated is None else f"about {self.papers_estimated}"
+        lines = [
+            f"{self.days[0]} to {self.days[-1]}: {len(self.days)} listing days, {self.skipped} without announcement, {self.kept} kept, {to_fetch} to fetch",
+            f"  arXiv   about {self.requests} requests, {_duration(self.arxiv_seconds)}, one after another",
+            f"  papers  {self.papers_known} known to be translated, {unknown} in days not fetched; {self.already_paid} paid already",
+            f"  model   {self.model}: about {self.input_tokens:,} tokens in, {self.output_tokens:,} out, {_duration(self.model_seconds)} if an answer takes {SECONDS_PER_ANSWER_OF_MODEL:g} s",
+            f"  cost    {_dollars(self.cost_usd)}; by batch {_dollars(self.batch_cost_usd)}",
+        ]
+        return "\n".join(lines)
+
+
+def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
+    """Raises ListingDateError for a range without listing days, the wrong way round, or into the future."""
+    days = tuple(shop.calendar.listing_days(first, last)) if first <= last else ()
+    if not days:
+        raise ListingDateError(f"{first} to {last} holds no listing day", what_to_do="give the earlier date first; listings are dated Monday to Friday")
+    for end in (days[0], days[-1]):
+        shop.calendar.require_listing_day(end)
+    shop.calendar.require_announceable(days[-1], shop.now())
+    announced = [day for day in days if shop.calendar.is_announced(day)]
+    to_fetch = [day for day in announced if shop.raw.manifest(day) is None]
+    known = [paper for day in days if shop.home.exists(shop.home.papers_file(day)) for paper in _papers(shop, day)]
+    unknown_days = [day for day in announced if not shop.home.exists(shop.home.papers_file(day))]
+    estimated = _estimated_papers(shop, unknown_days)
+    wanted = [(paper, language) for paper in (*known, *[_usual_paper(last)] * (estimated or 0)) for language in shop.languages]
+    paid = _already_paid(shop, known)
+    rate = forecast([pair for pair in wanted if (pair[0].arxiv_id, pair[0].version, pair[1].tag) not in paid], len(paid), model=shop.settings.model, structured=shop.settings.structured_summary, prices=shop.translation_desk.prices)
+    requests = _requests(to_fetch)
+    return RangeForecast(
+        days=days,
+        skipped=len(days) - len(announced),
+        kept=len(announced) - len(to_fetch),
+        requests=requests,
+        arxiv_seconds=requests * (shop.settings.arxiv_interval_seconds + SECONDS_PER_ANSWER_OF_ARXIV),
+        papers_known=len(known) * len(shop.languages),
+        papers_estimated=estimated * len(shop.languages) if estimated is not None else None if unknown_days else 0,
+        already_paid=len(paid),
+        input_tokens=rate.input_tokens,
+        output_tokens=rate.output_tokens,
+        cost_usd=rate.cost_usd,
+        batch_cost_usd=rate.batch_cost_usd,
+        model_seconds=rate.papers * SECONDS_PER_ANSWER_OF_MODEL / shop.settings.max_concurrency,
+        model=shop.settings.model,
+    )
+
+
+def _requests(days: Sequence[date]) -> int:
+    """One search for each edge, and the pages of each block; neighbours share an edge."""
+    pages = sum(-(-(USUAL_IDS_TUESDAY if day.weekday() == 1 else USUAL_IDS) // IDS_PER_REQUEST) + 1 for day in days)
+    return pages + len(days) + 1 if days else 0
+
+
+def _papers(shop: Workshop, day: date) -> list[Paper]:
+    return tables.papers_from_table(shop.home.read_table(shop.home.papers_file(day), tables.PAPERS))
+
+
+def _estimated_papers(shop: Workshop, days: Sequence[date]) -> int | None:
+    """From the mean of the last twenty listings we have; None without any."""
+    sizes = [len(_papers(shop, day)) for day in shop.home.days_of("papers")[-20:]]
+    full = [size for size in sizes if size]
+    return round(sum(full) / len(full) * len(days)) if full else None if days else 0
+
+
+def _already_paid(shop: Workshop, papers: Sequence[Paper]) -> set[tuple[str, int, str]]:
+    from digest_pipeline.translation.engine import paid_papers
+
+    return {(p.arxiv_id, p.version, language.tag) for language in shop.languages for p in paid_papers(papers, language, shop.translation_desk)}
+
+
+def _usual_paper(day: date) -> Paper:
+    return Paper("0000.00000", 1, AnnounceType.NEW, "cs.CL", ("cs.CL",), "x" * 75, USUAL_ABSTRACT, (), (), None, None, None, None, None, day, Evidence.ID_BLOCK)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _dollars(amount: float | None) -> str:
+    return "unknown (the model has no price in the table)" if amount is None else f"${amount:,.2f}"
+
+

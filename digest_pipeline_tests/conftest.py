@@ -1,0 +1,19 @@
+"""What all tests share: no setting of the developer's machine reaches them, and slow machines are not failures."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("project", deadline=None)  # a shared machine stalls; speed is shown in benchmarks/
+settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys nor settings of the shell that starts the tests."""
+    for name in os.environ:
+        if name.startswith(("DIGEST_", "OPENAI_", "DAGSTER_")):
+            monkeypatch.delenv(name)

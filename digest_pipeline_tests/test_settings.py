@@ -1,0 +1,89 @@
+"""Settings: where they come from, and refusals that name the setting, the value and what is allowed."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from digest_pipeline.errors import SettingsError
+from digest_pipeline.settings import Settings, load_settings, setting_name
+
+
+def test_the_defaults_are_what_the_readme_promises(tmp_path: Path) -> None:
+    settings = load_settings({}, tmp_path)
+    assert settings.categories == ("cs.CL", "cs.IR")
+    assert settings.languages == ("zh",)
+    assert settings.arxiv_api_url == "https://export.arxiv.org/api/query"
+    assert settings.arxiv_rss_url == "https://rss.arxiv.org/rss"
+    assert settings.arxiv_interval_seconds == 3
+    assert settings.first_listing == date(2024, 1, 2)
+
+
+def test_the_environment_beats_env_file_beats_toml_beats_default(tmp_path: Path) -> None:
+    (tmp_path / "digest.toml").write_text('categories = ["econ"]\nmodel = "from-toml"\ncontact = "toml"\n')
+    (tmp_path / ".env").write_text("DIGEST_MODEL=from-env-file\nDIGEST_CONTACT=env-file\nUNRELATED=x\n")
+    settings = load_settings({"DIGEST_CONTACT": "environment", "PATH": "/bin"}, tmp_path)
+    assert (settings.categories, settings.model, settings.contact) == (("econ",), "from-env-file", "environment")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DIGEST_CATEGORIES", "cs.XX", r"cs\.XX.*near names"),
+        ("DIGEST_CATEGORIES", "cs.CL,,cs.IR", "no empty one"),
+        ("DIGEST_CATEGORIES", ",", "at least one"),
+        ("DIGEST_LANGUAGES", "klingon", "allowed: .*zh"),
+        ("DIGEST_FIRST_LISTING", "2024-13-01", "2024-13-01"),
+        ("DIGEST_FIRST_LISTING", "2006-01-02", "2007-04-02"),
+        ("DIGEST_MAX_CONCURRENCY", "0", "greater than or equal to 1"),
+        ("DIGEST_ARXIV_API_URL", "ftp://x", "http"),
+        ("DIGEST_BATCH", "sometimes", "never"),
+    ],
+)
+def test_a_bad_value_is_refused_with_the_settings_name_and_what_is_allowed(name: str, value: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=rf"{name}.*{says}"):
+        load_settings({name: value}, tmp_path)
+
+
+@pytest.mark.parametrize("where", ["environment", "env file", "toml"])
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(where: str, tmp_path: Path) -> None:
+    if where == "env file":
+        (tmp_path / ".env").write_text("DIGEST_CATEGORYS=cs.CL\n")
+    if where == "toml":
+        (tmp_path / "digest.toml").write_text('categorys = ["cs.CL"]\n')
+    with pytest.raises(SettingsError, match="DIGEST_CATEGORYS.*DIGEST_CATEGORIES"):
+        load_settings({"DIGEST_CATEGORYS": "cs.CL"} if where == "environment" else {}, tmp_path)
+
+
+def test_a_broken_toml_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "digest.toml").write_text("categories = [\n")
+    with pytest.raises(SettingsError, match="not valid TOML.*line"):
+        load_settings({}, tmp_path)
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    settings = load_settings({"OPENAI_API_KEY": "", "DIGEST_MODEL": ""}, tmp_path)
+    assert settings.is_sample
+    assert settings.model
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_sample"),
+    [({}, True), ({"OPENAI_API_KEY": "k"}, False), ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, False), ({"OPENAI_API_KEY": "k", "DIGEST_DEMO": "true"}, True), ({"DIGEST_DEMO": "0"}, False)],
+)
+def test_the_sample_runs_exactly_without_key_and_endpoint_unless_told(environ: dict[str, str], is_sample: bool, tmp_path: Path) -> None:
+    settings = load_settings(environ, tmp_path)
+    assert settings.is_sample is is_sample
+    assert settings.data_root.endswith("data/sample") is is_sample
+
+
+def test_a_secret_is_shown_nowhere(tmp_path: Path) -> None:
+    settings = load_settings({"OPENAI_API_KEY": "sk-very-secret", "DIGEST_ALERT_URLS": "slack://tokenA/tokenB"}, tmp_path)
+    assert "sk-very-secret" not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert "tokenA" not in repr(settings) + settings.model_dump_json()
+
+
+def test_every_setting_has_a_description_for_the_generated_page() -> None:
+    assert [setting_name(name) for name, field in Settings.model_fields.items() if not field.description] == []
