@@ -39,6 +39,7 @@ from digest_pipeline.site.options import SiteOptions, SiteSettings
 from digest_pipeline.site.paths import ALL
 from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
 from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
+from digest_pipeline.site.statistics import DayCounts, day_numbers, day_rows, statistics_files, statistics_page_data
 from digest_pipeline.site.versions import PaperHistory, history_of
 from digest_pipeline.site.views import category_name, counts_by_type, day_view, paper_view, shown_categories, weekday_names
 from digest_pipeline.translation.languages import Language, load_language
@@ -147,6 +148,7 @@ class _Build:
         self._home, self._options, self._writer, self._today = home, options, writer, today
         self._corpus = Corpus(home, options.languages, options.watch_lists)
         self._renderer = Renderer(options)
+        self._calendar = load_calendar(options.skipped_evenings_file)
         self._languages: tuple[Language, ...] = tuple(map(load_language, options.languages))
         self._site_key = _site_key(options, self._languages)
         self.old = read_manifest(home)
@@ -258,7 +260,7 @@ class _Build:
             counts={one: counts_by_type(day.in_category(one)) for one in (ALL, *day.categories)},
             papers=tuple(f"{paper.arxiv_id}v{paper.version}" for paper in day.papers),
             watched=_watched(day),
-            numbers={},
+            numbers=day_numbers(day.day, day.papers, day.summaries, self._calendar),
             files=files,
         )
 
@@ -326,7 +328,7 @@ class _Build:
     def _build_overviews(self, is_idle: bool) -> tuple[str, ...]:
         """Everything that belongs to no single day; what depends on papers is left alone where no day changed."""
         files = [*self._assets(), *self._plain_pages()]
-        files += self.old.files if is_idle else [*self._watch_pages(), *self._feeds(), *self._search_pages()]
+        files += self.old.files if is_idle else [*self._watch_pages(), *self._feeds(), *self._statistics(), *self._search_pages()]
         return tuple(dict.fromkeys(files))
 
     def _assets(self) -> Iterator[str]:
@@ -334,7 +336,7 @@ class _Build:
             yield self._writer.write(f"assets/{name}", asset(name))
 
     def _plain_pages(self) -> Iterator[str]:
-        years = archive_view(self.new.days, load_calendar(self._options.skipped_evenings_file), self._today)
+        years = archive_view(self.new.days, self._calendar, self._today)
         rows = [self._category_row(one) for one in self._all_categories()]
         for language in self._languages:
             tag = language.tag
@@ -462,6 +464,21 @@ class _Build:
         )
         yield from write_feed(self._home, feed)
 
+    # -- statistics -------------------------------------------------------------------------------
+
+    def _statistics(self) -> Iterator[str]:
+        if self._options.pages_only:
+            return
+        days = {day: DayCounts(record.announced, record.counts, record.numbers) for day, record in self.new.days.items()}
+        for language in self._languages:
+            page = paths.statistics_page(language.tag)
+            rows = day_rows(days, language.tag)
+            files = statistics_files(rows, language)
+            for name, content in files.items():
+                yield self._writer.write(f"{page.removesuffix('index.html')}{name}", content)
+            values = {"statistics": statistics_page_data(rows, language), "files": tuple(files)}
+            yield self._write("statistics", page, language, paths.statistics_page, **values)
+
     # -- search -----------------------------------------------------------------------------------
 
     def _search_pages(self) -> Iterator[str]:
@@ -469,7 +486,7 @@ class _Build:
         categories = self._all_categories()
         for language in self._languages:
             outcome = SearchOutcome(())
-            if self._options.with_search:
+            if not self._options.pages_only:
                 outcome = update_search(self._home, language, days, partial(self._entries_of_day, language.tag), categories)
             self.search_problem = self.search_problem or outcome.problem
             values = search_page_values(outcome, language, categories)

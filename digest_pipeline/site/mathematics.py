@@ -170,6 +170,7 @@ _TEXT_COMMAND: Final = re.compile(
     | \\href\s*\{{(?P<link>[^{{}}]*)\}}\s*\{{(?P<linked>[^{{}}]*)\}}
     | \{{\\(?P<old>it|em|bf|tt|sc|sl|rm)\s+(?P<oldinner>[^{{}}]*)\}}
     | \\(?P<letter>{_LETTERS})(?![A-Za-z])(?:\{{\}}|\ (?=[A-Za-z]))?
+    | (?P<address>https?://[^\s{{}}]+)
     | \\(?P<escaped>[%&\#_\${{}}])
     | \\(?P<space>[,;:!\ /\\])
     | ``(?P<quoted>[^`]*?)''
@@ -183,7 +184,6 @@ _ELEMENT_OF_STYLE: Final = {
     **dict.fromkeys(("textbf", "bf"), "strong"),
     **dict.fromkeys(("texttt", "tt"), "code"),
 }
-_URL: Final = re.compile(r"https?://\S+")
 _SPACES: Final = {",": "\u2009", ";": " ", ":": " ", "!": "", " ": " ", "/": "", "\\": " "}
 
 
@@ -203,20 +203,7 @@ def text_html(text: str) -> Markup:
     """Plain text with TeX's text commands as HTML; unknown commands stay as they are, everything is escaped."""
     if not any(mark in text for mark in ("\\", "``", "--", "~")):
         return escape(text)
-    pieces: list[Markup] = []
-    for is_url, stretch in _apart_from_urls(text):
-        pieces.append(escape(stretch) if is_url else _commands_html(stretch))
-    return Markup("").join(pieces)
-
-
-def _apart_from_urls(text: str) -> Iterator[tuple[bool, str]]:
-    """URLs keep their `~` and `--`."""
-    at = 0
-    for match in _URL.finditer(text):
-        yield False, text[at : match.start()]
-        yield True, match[0]
-        at = match.end()
-    yield False, text[at:]
+    return _commands_html(text)
 
 
 def _commands_html(text: str) -> Markup:
@@ -237,6 +224,8 @@ def _command_html(match: re.Match[str]) -> Markup:
         return text_html(match["linked"] or match["link"])
     if match["letter"]:
         return escape({"LaTeX": "LaTeX", "TeX": "TeX", "LaTeXe": "LaTeX2e"}.get(match["letter"]) or _letter(f"\\{match['letter']}"))
+    if match["address"]:
+        return escape(match["address"])  # keeps its ~ and --
     if match["quoted"] is not None:
         return Markup("“{}”").format(_commands_html(match["quoted"]))
     if match["dash"]:

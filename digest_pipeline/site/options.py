@@ -29,8 +29,8 @@ class SiteOptions:
     watch_lists: tuple[WatchList, ...] = ()
     skipped_evenings_file: Path | None = None
     model: str = ""
-    with_search: bool = True
-    """False: no search index is made, e.g. where only the pages are measured."""
+    pages_only: bool = False
+    """True: no search index and no charts are made, e.g. where only the pages are measured."""
     generator: str = f"digest-pipeline {__version__}"
 
     @classmethod

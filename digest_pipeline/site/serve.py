@@ -43,7 +43,7 @@ class SiteRequestHandler(SimpleHTTPRequestHandler):
             return None
         return super().send_head()
 
-    def list_directory(self, path):  # type: ignore[no-untyped-def]  # as above
+    def list_directory(self, path):  # type: ignore[no-untyped-def]  # noqa: ARG002 (as above)
         self.send_error(404)
 
     def log_message(self, format: str, *args: object) -> None:
