@@ -22,7 +22,7 @@ from digest_pipeline.translation.recorded import as_model_answer
 
 NOT_IN_THE_API = "2601.90304v1"
 HELD = "2601.90012v1"
-DAMAGED, NUMBER_MISSING = "2601.90420v1", "2601.90377v1"
+DAMAGED, NUMBER_MISSING = "2601.90155v1", "2601.90377v1"
 WINDOW = (datetime(2026, 1, 13, 19, 0, tzinfo=UTC), datetime(2026, 1, 14, 19, 0, tzinfo=UTC))
 
 
