@@ -10,8 +10,8 @@ table splits at). In particular:
 
 - Mathematics stays as it is between its dollars, since engines that render it read it raw. `\(…\)` and `\[…\]`, which most do
   not know, become `$…$` and `$$…$$`. An engine without mathematics reads a formula as Markdown, so whatever could become
-  a tag, a link or a footnote there gets one space, which TeX does not see: `a< b …>`, `] (`, `[ ^`. Two formulas with
-  backticks would become a code span: they are shown as text.
+  a tag, a link or a footnote there gets one space, which TeX does not see: `a< b …>`, `] (`, `[ ^`. A formula
+  with a backtick is shown as text where a second one could make a code span of it.
 - In a table row `|` within a formula becomes `\vert` and `\|` becomes `\Vert`, which is the same formula; engines disagree
   on whether `\|` in a table is a bar or a norm. The note below the table has the formula character by character.
 - A web address in the authors' own words is a link. One in a model's answer is a link only where the authors have it, too.
@@ -80,7 +80,9 @@ _MATHEMATICS = re.compile(
     re.VERBOSE,
 )
 _ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
-_NOT_IN_ADDRESS = re.compile(r"[\"'<>`|{}^$]")
+_ADDRESS_START = re.compile(r"://|www\.", re.IGNORECASE)
+"""Dollars around a web address are no formula: engines would make a link of it."""
+_NOT_IN_ADDRESS = re.compile(r"[\"'<>`|{}^$\[\]]")
 
 
 def _pieces(line: str) -> Iterator[_Piece]:
@@ -99,7 +101,7 @@ def _pieces(line: str) -> Iterator[_Piece]:
 
 def _formula(match: re.Match[str]) -> str | None:
     """The formula in the form engines know; None where the match is none."""
-    if match["escaped"]:
+    if match["escaped"] or _ADDRESS_START.search(match[0]):
         return None
     if match["inline"] is not None:
         return f"${match['inline'].strip()}$" if match["inline"].strip() else None
@@ -127,9 +129,7 @@ def _text_and_addresses(text: str) -> Iterator[_Piece]:
 def _trimmed(address: str) -> str:
     """Without the sentence around it: `(see https://a.org/b).` has the address https://a.org/b."""
     address = _NOT_IN_ADDRESS.split(address, maxsplit=1)[0]
-    while address and (
-        address[-1] in ".,;:!?*_~&" or any(address[-1] == end and address.count(end) > address.count(start) for start, end in ("()", "[]"))
-    ):
+    while address and (address[-1] in ".,;:!?*_~&" or (address[-1] == ")" and address.count(")") > address.count("("))):
         address = address[:-1]
     return address
 
@@ -182,12 +182,12 @@ _TAG_LIKE = re.compile(r"<(?:[A-Za-z][A-Za-z0-9+.\-]*(?:\s[^<>]*)?/?|[A-Za-z][^\
 _ALWAYS_TAMED = ((re.compile(r"<(?=[/!?])"), "< "), (re.compile(r"\](?=\()"), "] "), (re.compile(r"\^(?=\[)"), "^ "), (re.compile(r"\[(?=\^)"), "[ "))
 
 
-def _tamed(pieces: list[_Piece]) -> list[_Piece]:
-    """The pieces of one line, so that no formula can become a tag, a link, a footnote or a code span."""
-    if sum(p.text.count("`") for p in pieces if p.kind is _Kind.MATHEMATICS) > 1:
+def _tamed(pieces: list[_Piece], *, whole_line: bool) -> list[_Piece]:
+    """The pieces, so that no formula can become a tag, a link, a footnote or a code span, nor half of one in a longer line."""
+    if sum(p.text.count("`") for p in pieces) > whole_line:  # an escaped backtick does end a code span
         pieces = [_as_text(p) if "`" in p.text else p for p in pieces]
     as_read = "".join("" if p.kind is _Kind.ADDRESS else p.text if p.kind is _Kind.MATHEMATICS else _escaped(p.text) for p in pieces)
-    tags = _TAG_LIKE.search(as_read) is not None
+    tags = not whole_line or _TAG_LIKE.search(as_read) is not None
     return [_tame_formula(p, tags) if p.kind is _Kind.MATHEMATICS else p for p in pieces]
 
 
@@ -264,16 +264,19 @@ def _joined(pieces: Iterable[_Piece], address: Callable[[str], str]) -> str:
 
 def inline(text: str, linked: frozenset[str] = frozenset()) -> MarkdownText:
     """`text` as part of a line; web addresses among `linked` are links, others are text."""
-
-    def address(url: str) -> str:
-        return f"<{url}>" if url in linked else _escaped(url)
-
-    return MarkdownText(_joined(_tamed(list(_pieces(one_line(text)))), address))
+    return _line(text, linked, whole_line=False)
 
 
 def paragraph(text: str, linked: frozenset[str] = frozenset()) -> MarkdownText:
     """`text` as one line that is a paragraph of its own."""
-    return MarkdownText(_not_a_block(inline(text, linked)))
+    return MarkdownText(_not_a_block(_line(text, linked, whole_line=True)))
+
+
+def _line(text: str, linked: frozenset[str], *, whole_line: bool) -> MarkdownText:
+    def address(url: str) -> str:
+        return f"<{url}>" if url in linked else _escaped(url)
+
+    return MarkdownText(_joined(_tamed(list(_pieces(one_line(text))), whole_line=whole_line), address))
 
 
 def paragraphs(text: str, linked: frozenset[str] = frozenset()) -> list[MarkdownText]:
@@ -284,4 +287,4 @@ def paragraphs(text: str, linked: frozenset[str] = frozenset()) -> list[Markdown
 def cell(text: str) -> MarkdownText:
     """`text` for a table cell or the words of a link in one: one line, without `|`, with brackets in pairs, without links."""
     pieces = [_fit_for_a_row(piece) for piece in _pieces(one_line(text))]
-    return MarkdownText(_joined(_with_paired_brackets(_tamed(pieces)), _escaped))
+    return MarkdownText(_joined(_with_paired_brackets(_tamed(pieces, whole_line=True)), _escaped))
