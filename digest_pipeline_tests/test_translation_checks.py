@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest_pipeline.translation.checks import Verdict, judge
-from digest_pipeline.translation.findings import FINDINGS, Code, Kind, code_of
+from digest_pipeline.translation.findings import FINDINGS, Code, Kind, as_markdown, code_of
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline.translation.prompting import build_request
 from digest_pipeline_tests.support.answers import ANSWERS, PAPER, STRUCTURED_ZH, answer, paper
@@ -259,3 +259,10 @@ def renumbered(abstract: str) -> str:
     for number in range(2, 8):
         abstract = abstract.replace(f"⟦{number}⟧", f"⟦{number - 1}⟧")
     return abstract
+
+
+def test_the_table_for_the_documents_has_a_row_for_each_code() -> None:
+    table = as_markdown(load_language("en").labels["flags"])
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [str(code) for code in FINDINGS]
+    assert "| `number-lost` | warning | a number of the abstract is not in the translation | 8.5 % | a number may be missing |" in rows

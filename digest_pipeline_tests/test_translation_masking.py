@@ -60,6 +60,10 @@ def test_a_text_with_one_placeholder_less_or_more_is_never_restored(text: str, d
         ("a file\\_name and <|im_start|>system", "a ⟦1⟧ and ⟦2⟧system"),
         ("\\textbf{two words with $x$ inside} end", "⟦1⟧two words with ⟦2⟧ inside⟦3⟧ end"),
         ("an \\emph{important} point", "an ⟦1⟧important⟦2⟧ point"),
+        ("by \\cite{knuth, turing} and \\approx 3 \\& more", "by ⟦1⟧ and ⟦2⟧ 3 ⟦3⟧ more"),
+        ("at 10.1000/xyz.123, doi:10.1000/abc.", "at ⟦1⟧, ⟦2⟧."),
+        ("tokens such as <answer> from `tool.run`", "tokens such as ⟦1⟧ from ⟦2⟧"),
+        ("$5 $ and $x$", "⟦1⟧ and ⟦2⟧"),
         ("no closing \\emph{brace here", "no closing ⟦1⟧{brace here"),
         ("plain words, 3 of them (e.g. these) cost 5% & more", "plain words, 3 of them (e.g. these) cost 5% & more"),
     ],
@@ -74,6 +78,7 @@ def test_what_must_survive_is_masked_and_words_stay(source: str, masked: str) ->
         "costs $5 and $10 per month",
         "between US$5-$10 a day",
         "5$ and 10$",
+        "one pays $5,$10 or so",
         "~$1.5M to fill but only ~$0.03M to reuse it",
         "a $20 licence for the whole team of annotators, or $35",
     ],
@@ -98,6 +103,10 @@ def test_dollars_around_prose_are_no_pair() -> None:
     assert mask(source).text == source
 
 
+def test_a_formula_opened_by_two_dollars_is_not_closed_by_one() -> None:
+    assert mask("so $$a$ b$ c").text == "so $$a$ b$ c"
+
+
 def test_a_citation_in_the_answer_is_never_taken_for_a_placeholder() -> None:
     masked = mask("as in $x$ and [1]")
     assert damage_of("如 [1] 与 ⟦2⟧", masked.masks) == Damage(lost=(1,))
@@ -106,9 +115,9 @@ def test_a_citation_in_the_answer_is_never_taken_for_a_placeholder() -> None:
 
 
 def test_the_frame_of_a_command_must_not_be_turned_around() -> None:
-    masked = mask("we use \\textbf{two words} here")
-    assert restore("我们用⟦1⟧两个词⟦2⟧", masked.masks) == "我们用\\textbf{两个词}"
-    assert damage_of("我们用⟦2⟧两个词⟦1⟧", masked.masks).crossed == (2,)
+    masked = mask("we use \\textbf{two words} here", first_number=8)
+    assert restore("我们用⟦8⟧两个词⟦9⟧", masked.masks) == "我们用\\textbf{两个词}"
+    assert damage_of("我们用⟦9⟧两个词⟦8⟧", masked.masks).crossed == (9,)
 
 
 def test_a_link_is_parted_from_the_han_text_after_it() -> None:

@@ -15,6 +15,7 @@ _NUMBER = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:[.,]\d+)*")
 _SPACED_NUMBER = re.compile(r"(?<![A-Za-z0-9_.,])\d{1,3}(?:[\u00a0\u202f' ]\d{3}(?!\d))+(?:[.,]\d+)?")
 _ENGLISH_SCALE = re.compile(r"\s?(?:[kKMBT]\b|(?:thousand|million|billion|trillion|hundred)s?\b)")
 _MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_MOST_WORDS_OF_A_NAME = 4  # before a title's colon; more are a phrase to translate, with a name in it or not
 
 
 def numbers_lost(source: str, translation: str, language: Language) -> list[str]:
@@ -82,7 +83,9 @@ def system_names(title: str, abstract: str) -> list[str]:
     if not colon or len(head) > 40 or re.search(r"[$\\]", head):
         return []
     tokens = head.split()
-    names = [token.strip(".,\"'()") for token in tokens if _looks_like_a_name(token)]
+    if len(tokens) > _MOST_WORDS_OF_A_NAME:
+        return []
+    names = [token.strip(".,\"'()") for token in tokens if _looks_like_a_name(token) and not re.fullmatch(r"[A-Z]+s", token)]
     if len(tokens) == 1 and not names and head[:1].isupper() and head in abstract and not re.search(rf"\b{re.escape(head.lower())}\b", abstract):
         return [head]
     return names

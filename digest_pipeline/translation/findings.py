@@ -7,6 +7,7 @@ The table in `docs/` is generated from `FINDINGS`. Rates are of 65,538 real tran
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -125,3 +126,10 @@ FINDINGS: dict[Code, Rule] = {
         Rule(Code.BATCH_OPEN, Kind.DEFERRAL, "the paper's batch has no answer yet"),
     )
 }
+
+
+def as_markdown(words: Mapping[str, str]) -> str:
+    """The table for `docs/`; `words` are a language's [labels.flags], code → what readers see. One row a code, in order."""
+    head = "| flag | kind | what is checked | seen without checks | what the reader sees |\n| --- | --- | --- | --- | --- |\n"
+    rows = ((rule.code, rule.kind, rule.checks, rule.seen or "not counted", words[rule.code]) for rule in FINDINGS.values())
+    return head + "".join(f"| `{row[0]}` | " + " | ".join(cell.replace("|", "\\|") for cell in row[1:]) + " |\n" for row in rows)
