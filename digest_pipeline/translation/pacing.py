@@ -37,6 +37,8 @@ class PacingLimits:
     longest_backoff: float = 30.0
     outage: float = 180.0
     """No answer at all for so long, while asking: the endpoint is down."""
+    storm: float = 3600.0
+    """Nothing but 429 for so long, beside the longest wait the endpoint asked for: it will not have us."""
     spread: float = 0.25
     """After a pause the workers start over so long a time, not all at once; never longer than the pause itself."""
     worth_telling: float = 60.0
@@ -60,6 +62,8 @@ class Pacer:
         self._rate_limits_in_a_row = 0
         self._failures_in_a_row = 0
         self._failing_since: float | None = None
+        self._limited_since: float | None = None
+        self._longest_wait = 0.0
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:
@@ -100,15 +104,23 @@ class Pacer:
         """An answer came, good or bad: the endpoint works."""
         self.answers += 1
         self._rate_limits_in_a_row = self._failures_in_a_row = 0
-        self._failing_since = None
+        self._failing_since = self._limited_since = None
+        self._longest_wait = 0.0
         if self.level < self.limits.most_at_once:
             is_near = self.level >= _CAREFUL_ZONE * self._refused_level
             self.level = min(self.limits.most_at_once, self.level + (_CAREFUL_GROWTH if is_near else 1.0) / self.level)
 
     def rate_limited(self, started: float, wait_seconds: float | None) -> None:
-        """A 429 for a request that began at `started`; one cut for all that were on their way together."""
+        """A 429 for a request that began at `started`; one cut for all that were on their way together. Raises ProviderUnavailable after a storm."""
         self._failing_since = None  # it answers: told to wait is not down
         self._rate_limits_in_a_row += 1
+        self._limited_since = self._limited_since or _time()
+        self._longest_wait = max(self._longest_wait, wait_seconds or 0.0)
+        if _time() - self._limited_since > self.limits.storm + self._longest_wait:
+            raise ProviderUnavailable(
+                f"the model's endpoint has answered nothing but 429 for {_time() - self._limited_since:.0f} s",
+                what_to_do="see the account's limits, then run again",
+            )
         if started > self._last_cut:
             self._refused_level, self._last_cut = self.level, _time()
             self.level = max(1.0, self.level * _DECREASE)

@@ -48,6 +48,8 @@ class ChatRequest:
     """The versioned id, e.g. `2404.01438v2`: for messages to people and for recorded answers."""
     temperature: float
     most_output_tokens: int
+    timeout_seconds: float
+    """Of this request, from its first byte to the last of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ class ChatProvider(Protocol):
     async def complete(self, request: ChatRequest) -> ProviderAnswer:
         """Raises ProviderRefused, TryAgain or PaperRefused, and nothing else."""
 
+    def room(self, model: str) -> float:
+        """By how much the limit of output tokens is raised for a model that thinks; 1.0 for others."""
+
     async def close(self) -> None: ...
 
 
@@ -118,17 +123,23 @@ class OpenAIProvider:
     """Any OpenAI-compatible endpoint, through one `AsyncOpenAI`; to be made and used within one event loop."""
 
     def __init__(
-        self, *, api_key: str | None, base_url: str | None, timeout_seconds: float, connections: int, memory: Memory, now: Callable[[], datetime]
+        self,
+        *,
+        api_key: str | None,
+        base_url: str | None,
+        longest_timeout_seconds: float,
+        connections: int,
+        memory: Memory,
+        now: Callable[[], datetime],
     ) -> None:
         self.endpoint = endpoint_name(base_url)
         self._scrub = Scrubber(api_key)
-        self._timeout_seconds = timeout_seconds
         self._memory = memory
         self._now = now
         self._manners: dict[str, Manners] = {}
         self._schema_failures: dict[str, int] = {}
         self._has_answered = False
-        self.client = make_client(api_key, base_url, timeout_seconds=timeout_seconds, connections=connections)
+        self.client = make_client(api_key, base_url, timeout_seconds=longest_timeout_seconds, connections=connections)
 
     async def complete(self, request: ChatRequest) -> ProviderAnswer:
         manners = await self._manners_of(request.model)
@@ -138,6 +149,9 @@ class OpenAIProvider:
             except _Unsupported as refusal:
                 manners = await self._next_manners(request.model, manners, refusal)
         raise PaperRefused(f"the endpoint refused {request.about} in every way of asking")
+
+    def room(self, model: str) -> float:
+        return self._manners[model].room if model in self._manners else Manners.of(model, {}).room
 
     async def close(self) -> None:
         await self.client.close()
@@ -195,18 +209,16 @@ class OpenAIProvider:
     async def _send(self, request: ChatRequest, manners: Manners) -> ProviderAnswer:
         import openai
 
-        body = chat_body(request, manners)
+        body = chat_body(request, manners)  # as extra_body the library sends it as it is, a millisecond faster than it checks messages
         try:
-            async with asyncio.timeout(self._timeout_seconds):  # the client's own limit starts anew with every blank line
-                raw = await self.client.chat.completions.with_raw_response.create(
-                    model=body.pop("model"), messages=body.pop("messages"), extra_body=body, stream=False
-                )
+            async with asyncio.timeout(request.timeout_seconds):  # the client's own limit starts anew with every blank line
+                raw = await self.client.chat.completions.with_raw_response.create(model=request.model, messages=[], extra_body=body)
         except TimeoutError:
-            raise TryAgain(f"no whole answer within {self._timeout_seconds:g} s") from None
+            raise TryAgain(f"no whole answer within {request.timeout_seconds:g} s") from None
         except openai.APIStatusError as error:
             self._fail(error.status_code, _words(error.response.text), error.response.headers, request.model)
         except openai.APITimeoutError:
-            raise TryAgain(f"no answer within {self._timeout_seconds:g} s") from None
+            raise TryAgain(f"no answer within {request.timeout_seconds:g} s") from None
         except openai.APIError as error:
             raise TryAgain(f"no connection to {self.endpoint}: {self._scrub(str(error.__cause__ or error))[:_SHOWN]}") from None
         return self._validated(raw.text, raw.headers, request)

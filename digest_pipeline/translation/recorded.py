@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 
 from digest_pipeline.translation.masking import Mask
 from digest_pipeline.translation.prompting import PromptRequest
@@ -33,14 +32,11 @@ class RecordedProvider:
         text = json.dumps(as_model_answer(request.prompt, fields), ensure_ascii=False)
         return ProviderAnswer(text, RECORDED_MODEL, f"recorded-{request.about}", "stop", Usage(0, 0))
 
+    def room(self, model: str) -> float:  # noqa: ARG002 - the same for all
+        return 1.0
+
     async def close(self) -> None:
         """Nothing is open."""
-
-
-def sample_texts(tag: str) -> RecordedTexts:
-    """The bundled sample's answers in a language; empty where none are bundled."""
-    file = files("digest_pipeline") / "sample" / f"answers.{tag}.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def as_model_answer(prompt: PromptRequest, fields: Mapping[str, str]) -> dict[str, str]:

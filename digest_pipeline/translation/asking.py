@@ -1,0 +1,446 @@
+"""One paper's conversation with the model: asked, judged, asked again with the reason, given up.
+
+What lives here: the order of attempts for one paper, its time, its money, and what becomes of each answer. What does not:
+which papers there are and how many at once (`engine.py`), the pace (`pacing.py`), the judgement (`checks.py`).
+
+    the model        asked, and after a rejection twice again with the reasons
+    cut at `length`  asked again with twice the room, twice, without counting as a rejection
+    the fallback     where one is set: asked once
+    quarantine       the paper ships in the original, with the last reasons in its row
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from digest_pipeline.errors import ProviderRefused, ProviderUnavailable
+from digest_pipeline.model import Paper, Summary, SummaryStatus
+from digest_pipeline.translation.checks import Verdict, judge
+from digest_pipeline.translation.desk import SAMPLING, TEMPERATURE, TranslationDesk
+from digest_pipeline.translation.findings import Code, Finding
+from digest_pipeline.translation.money import highest_cost
+from digest_pipeline.translation.pacing import Pacer
+from digest_pipeline.translation.prompting import Answer, Message, PromptRequest, build_retry
+from digest_pipeline.translation.provider import ChatProvider, ChatRequest, PaperRefused, ProviderAnswer, TryAgain, Usage
+from digest_pipeline.translation.store import AnswerStore, StoredAnswer, answer_key, month_of
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_REJECTIONS = 3
+"""Answers of the model to one paper: the first, and two more after rejections. The fallback gives one."""
+MOST_CUTS = 2
+MOST_TROUBLES = 8
+"""Failed requests for one paper while others were answered."""
+_SLOWEST_TIMES = 8.0
+_WAIT_FOR_OTHERS_SECONDS = 60.0
+_LEAST_OUTPUT_TOKENS = 1_000
+_OUTPUT_TOKENS_PER_CHARACTER = 1.2  # three times what a translation takes: a runaway answer is cut before it costs much
+
+
+@dataclass(slots=True)
+class Job:
+    """One question and the rows that wait for its answer."""
+
+    paper: Paper
+    prompt: PromptRequest
+    keys: tuple[str, ...]
+    """The answer's key for each of the desk's models."""
+    places: list[tuple[Paper, int]]
+    """The papers and their positions in the language's list; more than one where a run holds the same text twice."""
+    seconds: float = 0.0
+    """Time its own requests have taken, without shared pauses and outages."""
+    troubles: int = 0
+    answers_seen: int = 0
+    rejected: list[StoredAnswer] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return self.keys[0]
+
+    @property
+    def about(self) -> str:
+        return f"{self.paper.arxiv_id}v{self.paper.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What becomes of a job; `summary` makes one paper's row of it."""
+
+    status: SummaryStatus
+    flags: tuple[str, ...]
+    model: str
+    prompt_sha256: str
+    texts: Answer = field(default_factory=Answer)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    from_cache: bool = False
+
+    def summary(self, paper: Paper, language: str) -> Summary:
+        return Summary(
+            arxiv_id=paper.arxiv_id,
+            version=paper.version,
+            language=language,
+            status=self.status,
+            flags=self.flags,
+            model=self.model,
+            prompt_sha256=self.prompt_sha256,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cost_usd=self.cost_usd,
+            from_cache=self.from_cache,
+            **{name: getattr(self.texts, name) for name in Answer.__dataclass_fields__},
+        )
+
+
+class BudgetReached(Exception):
+    """The next request could pass a limit; says which one and what it stands at."""
+
+
+class Stopping(Exception):
+    """The run is ending: no new request may start."""
+
+
+class _GivenUp(Exception):
+    """No usable answer in the time or number of requests one paper may take."""
+
+
+class StoreThreads:
+    """The store's calls off the event loop. A call that has begun is always finished, even when its caller is cancelled."""
+
+    def __init__(self, store: AnswerStore) -> None:
+        self.store = store
+        self._pool = ThreadPoolExecutor(store.threads, thread_name_prefix="answer-store")
+
+    async def call(self, method: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, method, *arguments))
+
+    def shut_down(self) -> None:
+        self._pool.shutdown(wait=True)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this run has paid for, rejected answers included."""
+
+    requests: int = 0
+    answers: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced_answers: int = 0
+
+    def add(self, answer: StoredAnswer) -> None:
+        self.answers += 1
+        self.input_tokens += answer.input_tokens
+        self.output_tokens += answer.output_tokens
+        self.cost_usd += answer.cost_usd or 0.0
+        self.unpriced_answers += answer.cost_usd is None
+
+
+class Asker:
+    """Asks for one job at a time per caller; any number of callers within one event loop."""
+
+    def __init__(self, desk: TranslationDesk, provider: ChatProvider, threads: StoreThreads) -> None:
+        self.desk = desk
+        self.pacer = Pacer(desk.pacing, desk.rng)
+        self.tally = Tally()
+        self.under_way: set[asyncio.Task[Any]] = set()
+        """Tasks with a request on its way or an answer not kept yet; they are paid, and so the last to be cancelled."""
+        self.first_sent = asyncio.Event()
+        self.first_returned = asyncio.Event()
+        self.is_stopping = False
+        self.few_are_left: Callable[[], bool] = lambda: False
+        self._provider = provider
+        self._threads = threads
+        self._slowest_seconds = 0.0
+        self._settled = asyncio.Condition()
+        self._refused_papers = 0
+
+    async def ask(self, job: Job) -> Result:
+        """Raises ProviderRefused, ProviderUnavailable, AnswerStoreError, BudgetReached or Stopping."""
+        reasons: tuple[str, ...] = ()
+        for model, key in zip(self.desk.models, job.keys, strict=True):
+            is_main = model == self.desk.model
+            try:
+                outcome = await self._ask_model(job, model, key, MOST_REJECTIONS if is_main else 1)
+            except (PaperRefused, _GivenUp) as error:
+                outcome = (str(Finding(Code.NO_ANSWER, str(error))),)
+            if isinstance(outcome, Result):
+                return outcome
+            reasons = outcome
+        log.warning("%s in %s ships in the original: %s", job.about, job.prompt.language.tag, "; ".join(reasons))
+        return self._of_rejected(job, reasons)
+
+    async def _ask_model(self, job: Job, model: str, key: str, most_rejections: int) -> Result | tuple[str, ...]:
+        """The result, or the reasons of the last rejection."""
+        messages: Sequence[Message] = job.prompt.messages
+        most_tokens, rejections, cuts = most_output_tokens(job.prompt), 0, 0
+        while True:
+            answer, asked_at = await self._request(job, self._chat_request(job, model, messages, most_tokens))
+            try:
+                verdict = _verdict(job.prompt, answer)
+                stored = self._stored(job, key, model, messages, answer, asked_at)
+                if verdict.texts is not None:
+                    await self._keep(job, stored)
+                    return result_of(verdict, stored, from_cache=False)
+                await self._keep_rejected(job, stored, verdict)
+            finally:
+                self._no_longer_under_way()
+            if answer.finish_reason == "length" and cuts < MOST_CUTS:
+                cuts, most_tokens = cuts + 1, 2 * most_tokens
+                continue
+            rejections += 1
+            if rejections >= most_rejections:
+                return verdict.flags
+            messages = build_retry(job.prompt, answer.text, verdict.rejections)
+
+    def _chat_request(self, job: Job, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:
+        longest = self.desk.request_timeout_seconds
+        if self._slowest_seconds:  # known speed: a request far slower than any so far hangs
+            longest = min(longest, max(self.desk.least_timeout_seconds, _SLOWEST_TIMES * self._slowest_seconds))
+        return ChatRequest(job.prompt, messages, model, job.about, TEMPERATURE, most_tokens, longest)
+
+    # -- one request, with its retries ----------------------------------------------------------------
+
+    async def _request(self, job: Job, request: ChatRequest) -> tuple[ProviderAnswer, datetime]:
+        """The caller's task is under way when this returns, until it says otherwise."""
+        while True:
+            if job.seconds >= self.desk.paper_timeout_seconds:
+                raise _GivenUp(f"no usable answer within {self.desk.paper_timeout_seconds:g} s")
+            await self._afford(job.key, request)
+            try:
+                return await self._try(job, request)
+            except TryAgain as trouble:
+                await self._settle(job.key)
+                wait = self._after_trouble(job, trouble)
+            except BaseException:
+                await self._settle(job.key)
+                raise
+            await asyncio.sleep(wait)
+
+    async def _try(self, job: Job, request: ChatRequest) -> tuple[ProviderAnswer, datetime]:
+        async with self.pacer.turn() as started:
+            if self.is_stopping:
+                raise Stopping
+            task = asyncio.current_task()
+            if task is not None:
+                self.under_way.add(task)
+            asked_at = self.desk.now()
+            self.tally.requests += 1
+            self.first_sent.set()
+            try:
+                answer = await self._provider.complete(request)
+            except BaseException as error:
+                self._no_longer_under_way()
+                self._tell_pacer(job, error, started)
+                raise
+            finally:
+                self.first_returned.set()
+            took = asyncio.get_running_loop().time() - started
+            job.seconds += took
+            self._slowest_seconds = max(self._slowest_seconds, took)
+            self._refused_papers = 0
+            self.pacer.answered()
+            return answer, asked_at
+
+    def _tell_pacer(self, job: Job, error: BaseException, started: float) -> None:
+        """Within the turn, so that a cut or a pause counts before the next request starts."""
+        if isinstance(error, PaperRefused):
+            self._count_refusal(error)
+        if not isinstance(error, TryAgain):
+            return
+        if error.is_rate_limit:
+            self.pacer.rate_limited(started, error.wait_seconds)
+            return
+        if self.pacer.answers != job.answers_seen:  # others were answered meanwhile: it is this paper's own trouble
+            job.troubles += 1
+            job.seconds += asyncio.get_running_loop().time() - started
+            job.answers_seen = self.pacer.answers
+        try:
+            self.pacer.failed(str(error), error.wait_seconds)
+        except ProviderUnavailable:
+            if not self.few_are_left():
+                raise
+            raise _GivenUp(f"the endpoint fails for this paper: {error}") from None
+
+    def _count_refusal(self, error: PaperRefused) -> None:
+        """A refusal is one paper's affair, until nothing but refusals comes."""
+        self._refused_papers += 1
+        if self._refused_papers >= max(8, self.desk.pacing.most_at_once) and not self.pacer.answers:
+            raise ProviderRefused(f"every paper is refused, the last so: {error.what_happened}", what_to_do="see DIGEST_MODEL and OPENAI_BASE_URL")
+
+    def _after_trouble(self, job: Job, trouble: TryAgain) -> float:
+        """Seconds to wait for this job alone; the pause of all is the pacer's."""
+        if trouble.is_rate_limit:
+            return 0.0
+        if job.troubles >= MOST_TROUBLES:
+            raise _GivenUp(f"{job.troubles} requests failed, the last with: {trouble.what_happened}")
+        return self.pacer.backoff(job.troubles)
+
+    def _no_longer_under_way(self) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self.under_way.discard(task)
+
+    # -- money ----------------------------------------------------------------------------------------
+
+    async def _afford(self, key: str, request: ChatRequest) -> None:
+        """Sets the most that the request can cost aside; waits for running requests to turn out cheaper. Raises BudgetReached."""
+        budget, price = self.desk.budget, self.desk.prices.price(request.model)
+        if not budget.is_set or price is None:
+            return
+        usd = highest_cost(request.messages, int(request.most_output_tokens * self._provider.room(request.model)), price)
+        patience = _WAIT_FOR_OTHERS_SECONDS
+        while not await self._set_aside(key, usd):
+            if self.is_stopping:
+                raise Stopping
+            if not budget.set_aside:
+                await self._is_it_reached(usd, patience)
+                patience -= 0.5
+            async with self._settled:
+                try:
+                    await asyncio.wait_for(self._settled.wait(), 0.5)
+                except TimeoutError:
+                    continue
+
+    async def _set_aside(self, key: str, usd: float) -> bool:
+        budget = self.desk.budget
+        if not budget.fits_the_run(key, usd):
+            return False
+        budget.set_aside[key] = usd
+        if budget.per_month_usd is None:
+            return True
+        fits = await self._threads.call(self.desk.store.reserve, key, usd, month_of(self.desk.now()), budget.per_month_usd)
+        if not fits:
+            budget.set_aside.pop(key, None)
+        return fits
+
+    async def _is_it_reached(self, usd: float, patience: float) -> None:
+        """Nothing of ours is running. Raises BudgetReached, unless another run's reservations may still be freed."""
+        budget = self.desk.budget
+        if not budget.fits_the_run("", usd):
+            raise BudgetReached(
+                f"DIGEST_BUDGET_PER_RUN_USD={budget.per_run_usd:g}, spent ${budget.spent_usd:.4f}, the next request may cost ${usd:.4f}"
+            )
+        month = month_of(self.desk.now())
+        spent = (await self._threads.call(self.desk.store.spending, month)).usd
+        limit = budget.per_month_usd or 0.0
+        if spent + usd > limit or patience <= 0:
+            raise BudgetReached(f"DIGEST_BUDGET_PER_MONTH_USD={limit:g}, spent ${spent:.4f} in {month}, the next request may cost ${usd:.4f}")
+
+    async def _settle(self, key: str, cost_usd: float | None = None) -> None:
+        if not self.desk.budget.is_set:
+            return
+        self.desk.budget.set_aside.pop(key, None)
+        self.desk.budget.spent_usd += cost_usd or 0.0
+        async with self._settled:
+            self._settled.notify_all()
+
+    # -- keeping --------------------------------------------------------------------------------------
+
+    def _stored(self, job: Job, key: str, model: str, messages: Sequence[Message], answer: ProviderAnswer, asked_at: datetime) -> StoredAnswer:
+        usage = answer.usage or estimated_usage(messages, answer.text)
+        cost = self.desk.prices.cost(model, usage)
+        if cost is None:
+            cost = self.desk.prices.cost(answer.model, usage)
+        return StoredAnswer(
+            key=key,
+            raw=answer.text,
+            about=job.about,
+            language=job.prompt.language.tag,
+            model=answer.model,
+            prompt_sha256=job.prompt.prompt_sha256,
+            schema_version=job.prompt.key_fields["schema"],
+            response_id=answer.response_id,
+            finish_reason=answer.finish_reason,
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+            tokens_estimated=answer.usage is None,
+            cost_usd=cost,
+            asked_at_utc=asked_at,
+            answered_at_utc=self.desk.now(),
+            earlier_input_tokens=sum(earlier.input_tokens for earlier in job.rejected),
+            earlier_output_tokens=sum(earlier.output_tokens for earlier in job.rejected),
+            earlier_cost_usd=sum_or_unknown([earlier.cost_usd for earlier in job.rejected]),
+        )
+
+    async def _keep(self, job: Job, answer: StoredAnswer) -> None:
+        await self._threads.call(self.desk.store.put, answer)
+        self.tally.add(answer)
+        await self._settle(job.key, answer.cost_usd)
+
+    async def _keep_rejected(self, job: Job, answer: StoredAnswer, verdict: Verdict) -> None:
+        await self._threads.call(self.desk.store.put_rejected, answer, verdict.flags)
+        job.rejected.append(answer)
+        self.tally.add(answer)
+        await self._settle(job.key, answer.cost_usd)
+
+    def _of_rejected(self, job: Job, reasons: tuple[str, ...]) -> Result:
+        return Result(
+            status=SummaryStatus.QUARANTINED,
+            flags=reasons,
+            model=self.desk.models[-1],
+            prompt_sha256=job.prompt.prompt_sha256,
+            input_tokens=sum(answer.input_tokens for answer in job.rejected),
+            output_tokens=sum(answer.output_tokens for answer in job.rejected),
+            cost_usd=sum_or_unknown([answer.cost_usd for answer in job.rejected]),
+        )
+
+
+def keys_of(prompt: PromptRequest, models: Sequence[str]) -> tuple[str, ...]:
+    return tuple(answer_key(prompt, model, SAMPLING) for model in models)
+
+
+def result_of(verdict: Verdict, answer: StoredAnswer, *, from_cache: bool) -> Result:
+    """Of an accepted answer; tokens and cost include the rejected attempts before it, whenever they were paid."""
+    return Result(
+        status=SummaryStatus.TRANSLATED,
+        flags=verdict.flags,
+        model=answer.model,
+        prompt_sha256=answer.prompt_sha256,
+        texts=verdict.texts or Answer(),
+        input_tokens=answer.input_tokens + answer.earlier_input_tokens,
+        output_tokens=answer.output_tokens + answer.earlier_output_tokens,
+        cost_usd=sum_or_unknown([answer.cost_usd, answer.earlier_cost_usd]),
+        from_cache=from_cache,
+    )
+
+
+def verdict_of(prompt: PromptRequest, answer: StoredAnswer) -> Verdict:
+    """A kept answer under today's checks."""
+    return _cut(answer.output_tokens) if answer.finish_reason == "length" else judge(prompt, answer.raw)
+
+
+def _verdict(prompt: PromptRequest, answer: ProviderAnswer) -> Verdict:
+    return _cut(answer.usage.output_tokens if answer.usage else 0) if answer.finish_reason == "length" else judge(prompt, answer.text)
+
+
+def _cut(tokens: int) -> Verdict:
+    return Verdict(None, (Finding(Code.ANSWER_CUT, f"stopped at the length limit after {tokens} tokens"),), ())
+
+
+def most_output_tokens(prompt: PromptRequest) -> int:
+    """The limit sent with a request: some three times what a good answer takes."""
+    characters = len(prompt.source_title) + len(prompt.source_abstract)
+    return _LEAST_OUTPUT_TOKENS + int(_OUTPUT_TOKENS_PER_CHARACTER * characters * (1.5 if prompt.structured else 1.0))
+
+
+def estimated_usage(messages: Sequence[Message], text: str) -> Usage:
+    """For endpoints that do not count: four bytes a token in, three out."""
+    return Usage(sum(len(message["content"].encode()) for message in messages) // 4, len(text.encode()) // 3)
+
+
+def sum_or_unknown(costs: Sequence[float | None]) -> float | None:
+    """None where any is unknown."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

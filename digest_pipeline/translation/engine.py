@@ -1,0 +1,386 @@
+"""Papers → summaries: what is paid already is reused, the rest is asked for, at once and in any order.
+
+What lives here: the run: looking up, claiming, a bounded pool of workers, waiting for other runs, progress, and the end,
+good or bad. What does not: one paper's conversation (`asking.py`), the tools (`desk.py`), batches (`batch.py`).
+
+One `asyncio.run`, one client, one pool. A claimed paper belongs to this run until its answer is kept; another run that
+wants it waits and then finds the answer. Whatever ends a run early, every acknowledged answer is in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from digest_pipeline.errors import AnswerStoreError, ProviderRefused
+from digest_pipeline.model import Paper, Summary, SummaryStatus
+from digest_pipeline.translation.asking import Asker, BudgetReached, Job, Result, Stopping, StoreThreads, Tally, keys_of, result_of, verdict_of
+from digest_pipeline.translation.desk import TranslationDesk
+from digest_pipeline.translation.findings import Code, Finding
+from digest_pipeline.translation.languages import Language
+from digest_pipeline.translation.money import Forecast, forecast, require_price
+from digest_pipeline.translation.prompting import build_request
+from digest_pipeline.translation.provider import ChatProvider, ChatRequest, ProviderAnswer
+from digest_pipeline.translation.store import HEARTBEAT_SECONDS, Claim, StoredAnswer
+
+__all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_UP = 50  # papers whose answers are looked up together, between two turns of the event loop
+_LOOK_AGAIN_SECONDS = 1.0  # for answers that another run is asking for
+_FEW = 2
+_MANY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. One count for each paper and language; `str()` gives the line for a log."""
+
+    done: int
+    total: int
+    reused: int
+    requests: int
+    cost_usd: float | None
+    """Of this run, so far; None where an answer's price is unknown."""
+    waiting_for_others: int
+
+    def __str__(self) -> str:
+        cost = "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        waiting = f", {self.waiting_for_others} asked by another run" if self.waiting_for_others else ""
+        return f"{self.done} of {self.total} papers, {self.reused} reused, {self.requests} requests, {cost}{waiting}"
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationOutcome:
+    """All summaries, and what this run paid. Tokens and cost are of this run, rejected answers included."""
+
+    summaries: dict[str, list[Summary]]
+    """By language tag; one a paper, in the papers' order."""
+    asked: int
+    """Papers this run paid for."""
+    reused: int
+    """Papers whose answer was there already."""
+    requests: int
+    """Requests sent, failed ones included."""
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    """0.0 where nothing was paid, None where a price was unknown."""
+    by_status: dict[SummaryStatus, int] = field(default_factory=dict)
+    missing: str = ""
+    """Why papers are deferred for money, in a sentence; empty where none is."""
+
+
+def translate_papers(
+    papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk, *, progress: Callable[[Progress], None] = lambda _: None
+) -> TranslationOutcome:
+    """One summary for each paper and language. `progress` is called every few seconds at most, and once at the end.
+
+    Raises SettingsError (a budget without a price), ProviderRefused, ProviderUnavailable or AnswerStoreError; what was
+    answered until then is kept, and the next run asks for the rest only.
+    """
+    return asyncio.run(_Run(papers, languages, desk, progress).go())
+
+
+def forecast_papers(papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk) -> Forecast:
+    """What translating these papers would still cost. Asks nobody but the store."""
+    missing: list[tuple[Paper, Language]] = []
+    for chunk in _chunks([(paper, language) for language in languages for paper in papers]):
+        keys = {keys_of(build_request(paper, language, desk.structured), desk.models): (paper, language) for paper, language in chunk}
+        every = [key for of_models in keys for key in of_models]
+        known = set(desk.store.answers(every)) | desk.store.keys_in_open_batches(every)
+        missing += [pair for of_models, pair in keys.items() if not known.intersection(of_models)]
+    total = len(papers) * len(languages)
+    return forecast(missing, total - len(missing), model=desk.model, structured=desk.structured, prices=desk.prices)
+
+
+class _Run:
+    def __init__(self, papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk, progress: Callable[[Progress], None]) -> None:
+        self._papers = papers
+        self._languages = languages
+        self._desk = desk
+        self._report = progress
+        self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
+        self._total = len(papers) * len(languages)
+        self._open: dict[str, Job] = {}
+        """Jobs not resolved yet, by key."""
+        self._waiting: dict[str, Job] = {}
+        """Those of them that another run holds."""
+        self._all_looked_up = False
+        self._done = self._asked = self._reused = 0
+        self._missing = ""
+        self._reported_at = float("-inf")
+
+    async def go(self) -> TranslationOutcome:
+        async with self._tools() as (asker, threads):
+            self._asker, self._threads = asker, threads
+            asker.few_are_left = self._few_are_left
+            await self._work()
+        self._tell(final=True)
+        return self._outcome(asker.tally)
+
+    @contextlib.asynccontextmanager
+    async def _tools(self) -> AsyncIterator[tuple[Asker, StoreThreads]]:
+        """The provider is made when the first paper must be asked for: a run that reuses all needs no key."""
+        threads = StoreThreads(self._desk.store)
+        self._provider = _LateProvider(self._desk)
+        try:
+            yield Asker(self._desk, self._provider, threads), threads
+        finally:
+            try:
+                await self._provider.close()
+                if self._open:
+                    await threads.call(self._desk.store.release, list(self._open))
+            finally:
+                threads.shut_down()
+
+    # -- the pool -------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        """Runs producer, workers and helpers until every job is resolved or one of them fails."""
+        self._queue: asyncio.Queue[Job] = asyncio.Queue(maxsize=2 * self._desk.pacing.most_at_once)
+        self._finished = asyncio.Event()
+        gate = asyncio.Event()
+        tasks = [asyncio.create_task(self._produce()), asyncio.create_task(self._open_gate(gate))]
+        tasks += [asyncio.create_task(self._watch()), asyncio.create_task(self._beat())]
+        workers = min(self._desk.pacing.most_at_once, max(1, self._total))
+        tasks += [asyncio.create_task(self._serve_all(None if number == 0 else gate)) for number in range(workers)]
+        end = asyncio.create_task(self._finished.wait())
+        try:
+            await asyncio.wait([end, *tasks], return_when=asyncio.FIRST_COMPLETED)  # the tasks end only by failing
+            await self._let_the_paid_arrive(tasks)
+        finally:
+            for task in (end, *tasks):
+                task.cancel()
+            await asyncio.gather(end, *tasks, return_exceptions=True)
+        _raise_worst(tasks)
+
+    async def _let_the_paid_arrive(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """After a failure nothing new starts; requests under way get a moment, for they may be paid."""
+        self._asker.is_stopping = True
+        under_way = [task for task in tasks if task in self._asker.under_way and not task.done()]
+        if under_way:
+            await asyncio.wait(under_way, timeout=self._desk.grace_seconds)
+
+    async def _open_gate(self, gate: asyncio.Event) -> None:
+        """The first request goes ahead of the others: a refused key then costs one request."""
+        await self._asker.first_sent.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._asker.first_returned.wait(), self._desk.head_start_seconds)
+        gate.set()
+        await asyncio.Event().wait()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await self._threads.call(self._desk.store.beat)
+
+    # -- jobs -----------------------------------------------------------------------------------------
+
+    async def _produce(self) -> None:
+        """Looks up what is there, and queues the rest; the queue's bound keeps memory flat."""
+        numbered = [(number, paper, language) for language in self._languages for number, paper in enumerate(self._papers)]
+        for chunk in _chunks(numbered):
+            for job in await self._look_up(chunk):
+                await self._queue.put(job)
+            self._tell()
+            await asyncio.sleep(0)
+        self._all_looked_up = True
+        self._maybe_finished()
+        await asyncio.Event().wait()
+
+    async def _look_up(self, chunk: Sequence[tuple[int, Paper, Language]]) -> list[Job]:
+        """The jobs of a chunk that must be asked for."""
+        jobs = self._new_jobs(chunk)
+        if not jobs:
+            return []
+        every = [key for job in jobs for key in job.keys]
+        answers = await self._threads.call(self._desk.store.answers, every)
+        batched = await self._threads.call(self._desk.store.keys_in_open_batches, [key for key in every if key not in answers])
+        to_ask: list[Job] = []
+        for job in jobs:
+            result = await self._from_store(job, answers)
+            if result is None and not batched.isdisjoint(job.keys):
+                result = _deferred(job, Finding(Code.BATCH_OPEN, "the answer is awaited from the endpoint's Batch API"))
+            if result is None:
+                to_ask.append(job)
+            else:
+                self._resolve(job, result)
+        if to_ask:
+            for model in self._desk.models:
+                require_price(model, self._desk.prices, self._desk.budget)
+            await self._provider.open()
+        return to_ask
+
+    def _new_jobs(self, chunk: Sequence[tuple[int, Paper, Language]]) -> list[Job]:
+        """One job a question; a text that the run holds twice joins the job that is open for it."""
+        jobs: list[Job] = []
+        for number, paper, language in chunk:
+            prompt = build_request(paper, language, self._desk.structured)
+            keys = keys_of(prompt, self._desk.models)
+            twin = self._open.get(keys[0])
+            if twin is not None:
+                twin.places.append((paper, number))
+                continue
+            job = Job(paper, prompt, keys, [(paper, number)])
+            self._open[job.key] = job
+            jobs.append(job)
+        return jobs
+
+    async def _from_store(self, job: Job, answers: dict[str, StoredAnswer]) -> Result | None:
+        """The first kept answer that today's checks accept; those they reject are set aside and asked for again."""
+        for key in job.keys:
+            answer = answers.get(key)
+            if answer is None:
+                continue
+            verdict = verdict_of(job.prompt, answer)
+            if verdict.is_accepted:
+                return result_of(verdict, answer, from_cache=True)
+            log.info(
+                "The kept answer for %s in %s no longer passes (%s); it is asked for again.", job.about, answer.language, "; ".join(verdict.flags)
+            )
+            await self._threads.call(self._desk.store.discard, key, verdict.flags)
+        return None
+
+    async def _serve_all(self, gate: asyncio.Event | None) -> None:
+        if gate is not None:
+            await gate.wait()
+        while not self._asker.is_stopping:
+            job = await self._queue.get()
+            try:
+                await self._serve(job)
+            except Stopping:
+                return
+
+    async def _serve(self, job: Job) -> None:
+        claim = await self._threads.call(self._desk.store.claim, job.key)
+        if claim is Claim.HELD:
+            self._waiting[job.key] = job
+            return
+        answers = await self._threads.call(self._desk.store.answers, job.keys) if claim is Claim.ANSWERED else {}
+        result = await self._from_store(job, answers)
+        if result is None and claim is Claim.ANSWERED:
+            await self._serve(job)  # the other run's answer does not pass here: claim it again, and ask
+            return
+        if result is None:
+            result = await self._ask(job)
+        await self._threads.call(self._desk.store.release, [job.key])
+        self._resolve(job, result)
+
+    async def _ask(self, job: Job) -> Result:
+        if self._missing:
+            return self._for_lack_of_money(job)
+        try:
+            return await self._asker.ask(job)
+        except BudgetReached as reached:
+            if not self._missing:
+                log.warning("The budget is reached, so no more is asked: %s.", reached)
+            self._missing = str(reached)
+            return self._for_lack_of_money(job)
+
+    def _for_lack_of_money(self, job: Job) -> Result:
+        return _deferred(job, Finding(Code.BUDGET_REACHED, self._missing))
+
+    async def _watch(self) -> None:
+        """Brings jobs that another run holds back into the queue: its answer is there, or its lease may be void."""
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            if not self._waiting:
+                continue
+            answered = await self._threads.call(self._desk.store.answers, list(self._waiting))
+            again = [*answered, *[key for key in self._waiting if key not in answered][: self._desk.pacing.most_at_once]]
+            for key in again:
+                await self._queue.put(self._waiting.pop(key))
+            self._tell()
+
+    # -- results --------------------------------------------------------------------------------------
+
+    def _resolve(self, job: Job, result: Result) -> None:
+        language = job.prompt.language.tag
+        for index, (paper, number) in enumerate(job.places):
+            mine = result if index == 0 or result.status is not SummaryStatus.TRANSLATED else replace(result, from_cache=True)
+            self._rows[language][number] = mine.summary(paper, language)
+            self._done += 1
+            self._reused += mine.from_cache
+            self._asked += mine.status is not SummaryStatus.DEFERRED and not mine.from_cache
+        del self._open[job.key]
+        self._tell()
+        self._maybe_finished()
+
+    def _maybe_finished(self) -> None:
+        if self._all_looked_up and not self._open:
+            self._finished.set()
+
+    def _few_are_left(self) -> bool:
+        """At the end of a day, a paper that the endpoint cannot stomach must not look like a dead endpoint."""
+        return self._all_looked_up and len(self._open) <= _FEW and self._done >= _MANY
+
+    def _tell(self, *, final: bool = False) -> None:
+        now = asyncio.get_running_loop().time()
+        if final or now - self._reported_at >= self._desk.progress_seconds:
+            self._reported_at = now
+            tally = self._asker.tally
+            cost = None if tally.unpriced_answers else tally.cost_usd
+            self._report(Progress(self._done, self._total, self._reused, tally.requests, cost, len(self._waiting)))
+
+    def _outcome(self, tally: Tally) -> TranslationOutcome:
+        summaries = {tag: [row for row in rows if row is not None] for tag, rows in self._rows.items()}
+        return TranslationOutcome(
+            summaries=summaries,
+            asked=self._asked,
+            reused=self._reused,
+            requests=tally.requests,
+            input_tokens=tally.input_tokens,
+            output_tokens=tally.output_tokens,
+            cost_usd=None if tally.unpriced_answers else tally.cost_usd,
+            by_status=dict(Counter(row.status for rows in summaries.values() for row in rows)),
+            missing=self._missing,
+        )
+
+
+class _LateProvider:
+    """The desk's provider, made when the first paper must be asked for, within the event loop that uses it."""
+
+    def __init__(self, desk: TranslationDesk) -> None:
+        self._desk = desk
+        self._provider: ChatProvider | None = None
+
+    async def open(self) -> ChatProvider:
+        """Loading the client's library takes most of a second, so it is done beside the event loop."""
+        if self._provider is None:
+            self._provider = await asyncio.to_thread(self._desk.make_provider)
+        return self._provider
+
+    async def complete(self, request: ChatRequest) -> ProviderAnswer:
+        return await (await self.open()).complete(request)
+
+    def room(self, model: str) -> float:
+        return self._provider.room(model) if self._provider else 1.0
+
+    async def close(self) -> None:
+        if self._provider is not None:
+            await self._provider.close()
+
+
+def _deferred(job: Job, finding: Finding) -> Result:
+    return Result(SummaryStatus.DEFERRED, (str(finding),), "", job.prompt.prompt_sha256)
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _LOOK_UP):
+        yield items[start : start + _LOOK_UP]
+
+
+def _raise_worst(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Of several failures the one that says most: a refusal before an outage, since an outage may follow from it."""
+    errors = [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception()) is not None]
+    if errors:
+        raise min(errors, key=lambda error: 0 if isinstance(error, ProviderRefused) else 1 if isinstance(error, AnswerStoreError) else 2)
