@@ -275,12 +275,12 @@ class StatisticsPage:
 
 
 def statistics_page_data(rows: Sequence[Row], language: Language) -> StatisticsPage:
-    """From `day_rows`; without days, no charts and empty tables."""
+    """From `day_rows`; a chart without content is left out, so without days there is none."""
     shown = rows[-SHOWN_DAYS:]
     months = month_rows(rows)
     span = f"{shown[0].label} – {shown[-1].label}" if shown else ""
     words = _words(language)
-    charts = tuple(Chart(f"{name}.svg", words(name), f"{words(name)}, {span}. {words('numbers')} ↓") for name in _CHARTS) if shown else ()
+    charts = tuple(Chart(f"{name}.svg", words(name), f"{words(name)}, {span}. {words('numbers')} ↓") for name in _charts_of(shown))
     return StatisticsPage(
         charts=charts,
         days=_table(words("listing_date"), reversed(shown), language),
@@ -293,7 +293,7 @@ def statistics_page_data(rows: Sequence[Row], language: Language) -> StatisticsP
 def statistics_files(rows: Sequence[Row], language: Language) -> dict[str, bytes]:
     """File name below the page's folder → bytes: the charts, `statistics.csv`, `statistics.json`."""
     shown = rows[-SHOWN_DAYS:]
-    charts = {f"{name}.svg": _svg(draw, shown, language) for name, draw in _CHARTS.items()} if shown else {}
+    charts = {f"{name}.svg": _svg(draw, shown, language) for name, draw in _charts_of(shown).items()}
     return charts | {"statistics.csv": csv_bytes(rows), "statistics.json": json_bytes(rows)}
 
 
@@ -520,6 +520,23 @@ _CHARTS: Mapping[str, Callable[[Sequence[Row], Language], Figure]] = {
     "tokens": _draw_tokens,
     "flags": _draw_flags,
 }
+
+
+_HAS_CONTENT: Mapping[str, Callable[[Row], bool]] = {
+    "held": lambda row: bool(row.held_days),
+    "cost": lambda row: bool(row.cost_usd),
+    "tokens": lambda row: bool(row.input_tokens or row.output_tokens),
+    "flags": lambda row: bool(row.flags),
+}
+
+
+def _charts_of(rows: Sequence[Row]) -> dict[str, Callable[[Sequence[Row], Language], Figure]]:
+    """The charts that would show anything; an empty frame looks like a fault."""
+    return {name: draw for name, draw in _CHARTS.items() if any(_HAS_CONTENT.get(name, _has_listing)(row) for row in rows)}
+
+
+def _has_listing(row: Row) -> bool:
+    return row.papers > 0
 
 
 # -- one day for the UI -----------------------------------------------------------------------------

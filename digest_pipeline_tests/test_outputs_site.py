@@ -1,0 +1,150 @@
+"""Everything that is not a page, as a whole build leaves it; and the search and statistics pages in a browser."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import html
+
+from digest_pipeline.home import DataHome
+from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
+from digest_pipeline.site.watch import WatchList
+from digest_pipeline_tests.support.site_days import CATEGORIES, listing_days, write_day, write_generated_days
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import feedparser
+
+DAYS = listing_days(date(2026, 5, 28), 5)
+LISTS = (WatchList("routing", "Routing", keywords=("sparse routing", "稀疏路由")),)
+OPTIONS = SiteOptions(languages=("zh", "ja"), categories=CATEGORIES, model="invented-model", watch_lists=LISTS, feed_days=3)
+
+
+def build(home: DataHome) -> SiteReport:
+    return build_site(home, OPTIONS, now=lambda: datetime(2026, 6, 4, 16, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHome]:
+    """Five days in two languages, built once; the tests only look, but for the holiday, which comes last and changes no page they look at."""
+    made = DataHome(tmp_path_factory.mktemp("outputs") / "data")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)  # durability is the data home's promise and tested there
+        write_generated_days(made, DAYS, 6, languages=("zh", "ja"))
+        assert build(made).search_problem == ""
+        yield made
+
+
+def feed(home: DataHome, path: str) -> Any:
+    parsed = feedparser.parse(home.read_bytes(f"site/{path}"))
+    assert parsed.bozo == 0
+    return parsed
+
+
+def test_a_build_leaves_feeds_exports_statistics_and_search_for_every_language(home: DataHome) -> None:
+    for tag in OPTIONS.languages:
+        for category in ("all", *CATEGORIES):
+            assert feed(home, f"{tag}/feeds/{category}.xml").entries
+            assert feed(home, f"{tag}/feeds/{category}.rss.xml").entries
+            assert json.loads(home.read_text(f"site/{tag}/feeds/{category}.json"))["items"]
+            assert home.exists(f"site/{tag}/{DAYS[0]}/{category}.jsonl")
+            assert home.exists(f"site/{tag}/{DAYS[0]}/{category}.bib")
+        assert len(home.read_text(f"site/{tag}/statistics/statistics.csv").splitlines()) == 1 + len(DAYS)
+        assert home.exists(f"site/{tag}/search/2026-06/pagefind-entry.json")
+        assert "搜索" in home.read_text("site/zh/search/index.html")
+
+
+def test_every_feed_a_page_names_exists_and_so_does_every_chart(home: DataHome) -> None:
+    site = home.local_path("site")
+    wanted: set[Path] = set()
+    for page in site.rglob("*.html"):
+        tree = html.fromstring(page.read_bytes())
+        links = [*tree.xpath("//link/@href"), *tree.xpath("//a/@href"), *tree.xpath("//img/@src"), *tree.xpath("//script/@src")]
+        wanted |= {
+            (page.parent / link.partition("?")[0].partition("#")[0]).resolve()
+            for link in links
+            if "://" not in link and not link.startswith(("data:", "#"))
+        }
+    assert {path.relative_to(site).as_posix() for path in wanted if not path.exists()} == set()
+    assert site / "zh/feeds/watch-routing.xml" in wanted
+    assert site / "zh/statistics/tokens.svg" in wanted
+
+
+def test_a_holiday_empties_no_feed_and_the_next_build_changes_no_byte_of_it(home: DataHome) -> None:
+    before = {path: home.read_bytes(f"site/{path}") for path in ("zh/feeds/all.xml", "zh/feeds/cs.CL.json", "zh/feeds/watch-routing.xml")}
+    write_day(home, date(2026, 6, 4), languages=("zh", "ja"), announced=False)
+    build(home)
+    assert {path: home.read_bytes(f"site/{path}") for path in before} == before
+    assert home.read_text("site/zh/statistics/statistics.csv").splitlines()[-1].startswith("2026-06-04,0,0,")
+
+
+def test_a_watch_lists_feed_says_why_each_paper_is_there(home: DataHome) -> None:
+    entries = feed(home, "zh/feeds/watch-routing.xml").entries
+    assert entries
+    assert all("为何显示" in entry.content[0].value for entry in entries)
+
+
+# -- in a browser
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def served(home: DataHome) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(home.local_path("site"))))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.slow
+def test_search_and_statistics_are_accessible_and_fit_a_phone_and_a_wide_screen_in_light_and_dark(served: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for width in (390, 1440):
+            for scheme in ("light", "dark"):
+                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                refused: list[str] = []
+                page.on("console", lambda message, refused=refused: refused.append(message.text) if message.type == "error" else None)
+                for path in ("zh/search/index.html?q=路由", "zh/statistics/index.html", "ja/statistics/index.html"):
+                    page.goto(f"{served}/{path}")
+                    if "search" in path:
+                        page.wait_for_selector("#search-results li")
+                    page.wait_for_timeout(300)
+                    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+                    assert found.response["violations"] == [], f"{path} {width} {scheme}: {found.generate_report()}"
+                    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+                assert refused == []
+                page.close()
+        browser.close()
