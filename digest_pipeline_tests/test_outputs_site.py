@@ -94,6 +94,18 @@ def test_a_watch_lists_feed_says_why_each_paper_is_there(home: DataHome) -> None
     assert all("为何显示" in entry.content[0].value for entry in entries)
 
 
+def test_an_index_that_could_not_be_made_is_reported_until_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = DataHome(tmp_path / "data")
+    write_generated_days(home, DAYS[:1], 2, languages=("zh", "ja"))
+    monkeypatch.setenv("PAGEFIND_BINARY_PATH", str(tmp_path / "pagefind_extended"))
+    for _ in range(2):
+        assert "could not run" in build(home).search_problem
+        assert "未能建立搜索索引" in home.read_text("site/zh/search/index.html")
+    monkeypatch.delenv("PAGEFIND_BINARY_PATH")
+    assert build(home).search_problem == ""
+    assert "未能建立搜索索引" not in home.read_text("site/zh/search/index.html")
+
+
 # -- in a browser
 
 CHROMIUM = "/usr/bin/chromium"

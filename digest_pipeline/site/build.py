@@ -328,7 +328,8 @@ class _Build:
     def _build_overviews(self, is_idle: bool) -> tuple[str, ...]:
         """Everything that belongs to no single day; what depends on papers is left alone where no day changed."""
         files = [*self._assets(), *self._plain_pages()]
-        files += self.old.files if is_idle else [*self._watch_pages(), *self._feeds(), *self._statistics(), *self._search_pages()]
+        files += self.old.files if is_idle else [*self._watch_pages(), *self._feeds(), *self._statistics()]
+        files += self._search_pages()  # always: an index that could not be made last time is due though no day changed
         return tuple(dict.fromkeys(files))
 
     def _assets(self) -> Iterator[str]:
