@@ -15,6 +15,7 @@ from digest_pipeline.model import DayFacts, DigestEntry, Evidence
 from digest_pipeline.notify import alerts
 from digest_pipeline.notify.alerts import Audience, Letter
 from digest_pipeline.orchestration import sensors
+from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.failures import split_advice
 from digest_pipeline.orchestration.mailing import mail_digest
 from digest_pipeline.orchestration.retention import deletable_runs
@@ -56,6 +57,12 @@ def shop(with_settings: Settings, now: datetime | None = None) -> Workshop:
 
 def outbox(tmp_path: Path) -> list[Letter]:
     return alerts.waiting(DataHome(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("demo", ["true", "false"])
+def test_all_definitions_load_together(tmp_path: Path, demo: str) -> None:
+    """What the code server does first: names of jobs, steps and sensors must not clash."""
+    dg.Definitions.validate_loadable(build_definitions(settings(tmp_path, DIGEST_DEMO=demo)))
 
 
 # -- failed runs ------------------------------------------------------------------------------------

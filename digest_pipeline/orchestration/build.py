@@ -12,7 +12,7 @@ from digest_pipeline.orchestration.sensors import all_sensors
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.workshop import Workshop
 
-JOB = "listing_day"
+JOB = "daily_digest"  # not the step's name: Dagster takes job and step names from one pot
 
 
 def build_definitions(settings: Settings | None = None, workshop: Workshop | None = None) -> dg.Definitions:
