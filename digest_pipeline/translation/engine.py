@@ -174,7 +174,8 @@ class _Run:
         """The first request goes ahead of the others: a refused key then costs one request."""
         await self._asker.first_sent.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._asker.first_returned.wait(), self._desk.head_start_seconds)
+            async with asyncio.timeout(self._desk.head_start_seconds):  # wait_for would swallow a cancellation of this task
+                await self._asker.first_returned.wait()
         gate.set()
         await asyncio.Event().wait()
 
