@@ -26,7 +26,7 @@ from digest_pipeline.site.statistics import (
     statistics_files,
     statistics_page_data,
 )
-from digest_pipeline.translation.languages import known_language_tags, load_language
+from digest_pipeline.translation.languages import load_language
 from digest_pipeline_tests.support.outputs import DAY, a_paper, a_summary
 
 CALENDAR = load_calendar()
@@ -125,7 +125,7 @@ def test_without_days_there_is_no_chart_and_no_failure() -> None:
     assert set(statistics_files([], ZH)) == {"statistics.csv", "statistics.json"}
 
 
-@pytest.mark.parametrize("tag", sorted(known_language_tags()))
+@pytest.mark.parametrize("tag", ["zh", "ko", "de"])
 def test_charts_are_wellformed_take_the_readers_colours_and_are_the_same_each_time(tag: str) -> None:
     language = load_language(tag)
     days = {DAY: a_day(held=True, flags=("numbers: 1",)), date(2026, 6, 3): a_day(date(2026, 6, 3), 0)}

@@ -66,5 +66,5 @@ def an_entry(language: str = "zh", summary: dict[str, Any] | None = None, **chan
 
 
 def an_untranslated_entry(**changes: Any) -> DigestEntry:
-    empty = {name: "" for name in ("translated_title", "translated_abstract", "tldr", "tldr_en")}
+    empty = dict.fromkeys(("translated_title", "translated_abstract", "tldr", "tldr_en"), "")
     return an_entry(summary={**empty, "status": SummaryStatus.QUARANTINED, "flags": ("refused: no",)}, **changes)
