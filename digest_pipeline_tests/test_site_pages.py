@@ -72,12 +72,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     home = DataHome(tmp_path_factory.mktemp("site"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: None)
-        _write_days(home)
+        write_days_with_everything(home)
         build_site(home, OPTIONS, now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
     return Site(home.local_path("site"))
 
 
-def _write_days(home: DataHome) -> None:
+def write_days_with_everything(home: DataHome) -> None:
     old = make_paper("2605.11111", FIRST, title="A Ledger of Citations", abstract="It keeps 98 percent of the quality of the whole.")
     write_day(home, FIRST, [old], languages=OPTIONS.languages)
     write_day(home, HOLIDAY, [], languages=OPTIONS.languages, announced=False)
