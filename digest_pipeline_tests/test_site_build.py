@@ -16,7 +16,15 @@ from digest_pipeline.home import DataHome
 from digest_pipeline.model import AnnounceType, SummaryStatus
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
 from digest_pipeline.site.watch import WatchList
-from digest_pipeline_tests.support.site_days import CATEGORIES, generated_papers, listing_days, make_paper, make_summary, write_day, write_generated_days
+from digest_pipeline_tests.support.site_days import (
+    CATEGORIES,
+    generated_papers,
+    listing_days,
+    make_paper,
+    make_summary,
+    write_day,
+    write_generated_days,
+)
 
 DAYS = listing_days(date(2026, 6, 1), 4)
 OPTIONS = SiteOptions(languages=("zh",), categories=CATEGORIES, model="invented-model", pages_only=True)
@@ -107,9 +115,7 @@ def test_a_replacement_joins_the_paper_page_of_the_first_version(home: DataHome)
     write_day(home, DAYS[0], [first])
     build(home)
     assert "v2" not in page(home, "zh/paper/2606.77777/index.html")
-    second = replace(
-        first, version=2, announce_type=AnnounceType.REPLACE, listing_date=DAYS[3], abstract=first.abstract.replace("eight", "nine")
-    )
+    second = replace(first, version=2, announce_type=AnnounceType.REPLACE, listing_date=DAYS[3], abstract=first.abstract.replace("eight", "nine"))
     write_day(home, DAYS[3], [second])
     report = build(home)
     html = page(home, "zh/paper/2606.77777/index.html")
@@ -322,7 +328,7 @@ def test_this_room_does_not_import_dagster() -> None:
     folder = Path(digest_pipeline.site.__file__).parent
     for module in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            names = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            )
             assert not any(name.split(".")[0].startswith("dagster") for name in names), module.name
-
-

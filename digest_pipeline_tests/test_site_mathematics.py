@@ -73,7 +73,8 @@ def test_text_commands_are_read_and_everything_else_is_left_alone(text: str, sho
 
 
 @pytest.mark.parametrize(
-    ("text", "html"), [(r"an \emph{old} one", "an <em>old</em> one"), (r"\textbf{A \textit{b}}", "<strong>A <em>b</em></strong>"), (r"{\tt x}", "<code>x</code>")]
+    ("text", "html"),
+    [(r"an \emph{old} one", "an <em>old</em> one"), (r"\textbf{A \textit{b}}", "<strong>A <em>b</em></strong>"), (r"{\tt x}", "<code>x</code>")],
 )
 def test_emphasis_is_kept(text: str, html: str) -> None:
     assert str(inline_html(text)) == html
@@ -105,7 +106,27 @@ def test_control_and_bidi_characters_are_gone() -> None:
 _TEX = st.text(alphabet="$\\{}()[]^_&<>\"'`~%-#ab1 é文\n", max_size=60) | st.text(max_size=60)
 _COMMANDS = st.lists(
     st.sampled_from(
-        ["$", "\\frac", "{", "}", "\\left(", "\\right", "^", "_", "&", "\\\\", "\\text{<b>}", "\\begin{matrix}", "\\end{matrix}", "\\href{x}{y}", "\\'e", "x", "<", '"', " "]
+        [
+            "$",
+            "\\frac",
+            "{",
+            "}",
+            "\\left(",
+            "\\right",
+            "^",
+            "_",
+            "&",
+            "\\\\",
+            "\\text{<b>}",
+            "\\begin{matrix}",
+            "\\end{matrix}",
+            "\\href{x}{y}",
+            "\\'e",
+            "x",
+            "<",
+            '"',
+            " ",
+        ]
     ),
     max_size=25,
 ).map("".join)
