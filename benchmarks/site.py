@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--papers", type=int, default=40, metavar="N", help="papers a day")
     parser.add_argument("--pages-only", action="store_true", help="leave out the search index and the charts")
     arguments = parser.parse_args()
-    options = SiteOptions(languages=("zh",), categories=CATEGORIES, model="invented-model", pages_only=arguments.pages_only)
+    options = SiteOptions(languages=("zh",), categories=CATEGORIES, pages_only=arguments.pages_only)
     rows = []
     for count in arguments.days or DAYS:
         with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ from digest_pipeline_tests.support.site_days import (
 )
 
 DAYS = listing_days(date(2026, 6, 1), 4)
-OPTIONS = SiteOptions(languages=("zh",), categories=CATEGORIES, model="invented-model", pages_only=True)
+OPTIONS = SiteOptions(languages=("zh",), categories=CATEGORIES, pages_only=True)
 
 
 def build(home: DataHome, options: SiteOptions = OPTIONS, today: date = DAYS[-1]) -> SiteReport:
@@ -153,7 +153,7 @@ def test_a_day_that_vanished_takes_its_pages_along_but_not_those_of_papers_liste
 
 def test_changed_options_make_every_page_again(home: DataHome) -> None:
     build(home)
-    assert build(home, replace(OPTIONS, model="another-model")).days_built == 3
+    assert build(home, replace(OPTIONS, site_url="https://digest.example")).days_built == 3
 
 
 def test_a_changed_template_makes_every_page_again(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from digest_pipeline_tests.support.site_days import CATEGORIES, HOSTILE, make_pa
 
 FIRST, HOLIDAY, LAST = date(2026, 5, 22), date(2026, 5, 25), date(2026, 5, 27)
 LISTS = (WatchList("dialogue", "对话 <b>", keywords=("dialogue agents",)),)
-OPTIONS = SiteOptions(languages=("zh", "en"), categories=CATEGORIES, model="invented-model", watch_lists=LISTS)
+OPTIONS = SiteOptions(languages=("zh", "en"), categories=CATEGORIES, watch_lists=LISTS)
 MANY_AUTHORS = tuple(f"Author {n}" for n in range(3_000))
 
 

@@ -283,8 +283,10 @@ class _Build:
     def _day_values(self, day: SiteDay, language: Language, category: str) -> dict[str, Any]:
         index = self._order.index(day.day)
         exports = [(name, paths.export(language.tag, day.day, category, kind)) for name, kind in (("BibTeX", "bib"), ("JSON Lines", "jsonl"))]
+        view = day_view(day, language, self._options.categories, category)
         return {
-            "view": day_view(day, language, self._options.categories, category),
+            "view": view,
+            "models": view.models,
             "previous_day": self._beside(index, -1),
             "next_day": self._beside(index, 1),
             "newer": self._later if day.day == self._newest else (),
@@ -564,6 +566,7 @@ def _entry(rows: PaperRows, tag: str) -> DigestEntry:
 def _paper_values(history: PaperHistory) -> dict[str, Any]:
     return {
         "paper": history.newest,
+        "models": (history.model,) if history.model else (),
         "is_sample": history.is_sample,
         "listings": history.listings,
         "changes": history.changes,

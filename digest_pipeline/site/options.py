@@ -28,7 +28,6 @@ class SiteOptions:
     feed_days: int = 7
     watch_lists: tuple[WatchList, ...] = ()
     skipped_evenings_file: Path | None = None
-    model: str = ""
     pages_only: bool = False
     """True: no search index and no charts are made, e.g. where only the pages are measured."""
     generator: str = f"digest-pipeline {__version__}"
@@ -43,7 +42,6 @@ class SiteOptions:
             feed_days=settings.feed_days,
             watch_lists=load_watch_lists(settings.watch_file),
             skipped_evenings_file=settings.skipped_evenings_file,
-            model=settings.model,
         )
 
     @property

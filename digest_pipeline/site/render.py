@@ -86,6 +86,7 @@ class Renderer:
             "language": language,
             "languages": self._language_links(language, at),
             "page": page,
+            "models": (),
             "asset_key": asset_key(),
             "t": _labeller(language),
             "link": lambda to: paths.relative_link(page, to),

@@ -45,6 +45,8 @@ class PaperHistory:
     source: Paper
     newest: PaperView
     is_sample: bool
+    model: str
+    """The one that wrote the newest version's texts; empty where there is no translation."""
     listings: tuple[Listing, ...]
     changes: tuple[VersionChange, ...]
     lacks_earlier: bool
@@ -55,10 +57,12 @@ def history_of(rows: Sequence[PaperRows], language: Language) -> PaperHistory:
     """`rows` of one paper in order of their days, at least one; the newest version counts, and of it the latest listing."""
     newest = max(rows, key=lambda row: (row.paper.version, row.facts.listing_date))
     by_version = {row.paper.version: row.paper for row in rows}
+    summary = newest.summaries[language.tag]
     return PaperHistory(
         source=newest.paper,
-        newest=paper_view(DigestEntry(newest.paper, newest.summaries[language.tag]), language, newest.matches),
+        newest=paper_view(DigestEntry(newest.paper, summary), language, newest.matches),
         is_sample=newest.facts.is_sample,
+        model=summary.model if summary.is_translated else "",
         listings=tuple(_listing(row, language) for row in reversed(rows)),
         changes=tuple(_change(by_version[a], by_version[b]) for a, b in reversed(list(pairwise(sorted(by_version))))),
         lacks_earlier=newest.paper.version - 1 not in {0, *by_version},

@@ -242,7 +242,8 @@ class DayView:
     categories: tuple[tuple[str, int], ...]
     """The day's categories with their number of papers, for the links to their pages."""
     ledger: DayLedger | None
-    has_structure: bool = False
+    models: tuple[str, ...]
+    """Those that wrote the texts shown, as the rows name them."""
 
 
 def day_view(day: SiteDay, language: Language, configured: Sequence[str], category: str = ALL) -> DayView:
@@ -264,6 +265,7 @@ def day_view(day: SiteDay, language: Language, configured: Sequence[str], catego
         sections=tuple(_sections(papers, views, language, shown_categories(day, configured), category)),
         categories=tuple((one, len(day.in_category(one))) for one in shown_categories(day, configured)),
         ledger=day.ledger_of(language.tag, category),
+        models=tuple(sorted({e.summary.model for e in entries if e.summary.is_translated and e.summary.model})),
     )
 
 
