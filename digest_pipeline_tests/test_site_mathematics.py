@@ -60,6 +60,7 @@ def test_a_long_formula_scrolls_by_itself_and_by_keyboard() -> None:
         ("a lone $ stays", "a lone $ stays"),
         ("50% of all", "50% of all"),
         (r"G\"odel, Erd\H{o}s, \'{\i}, Schr{\"o}dinger, \o re", "Gödel, Erdős, í, Schrödinger, øre"),
+        (r"Nguy\~{\^e}n Th\d{i} M\~{\^a}u, \"Ornek, Zolt\'an", "Nguyễn Thị Mẫu, Örnek, Zoltán"),
         ("``quoted'' text", "“quoted” text"),
         ("Knuth~1984 -- pages 3--7, well---known", "Knuth\u00a01984 – pages 3–7, well—known"),
         ("see https://a.example/~user--x", "see https://a.example/~user--x"),

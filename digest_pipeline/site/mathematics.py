@@ -156,7 +156,11 @@ def _segment(match: re.Match[str]) -> Segment | None:
 
 # -- text commands --------------------------------------------------------------------------------
 
-_ACCENTED: Final = r"""\\(?:['"`^~=.](?:\{\\?[A-Za-z]\}|\\?[A-Za-z])|[uvHcdbkrt](?:\{\\?[A-Za-z]{1,2}\}|\ +\\?[A-Za-z]))"""
+_ACCENT_MARK: Final = r"""['"`^~=.]"""
+_ACCENTED: Final = (  # also an accent over an accent, as in Nguy\~{\^e}n
+    rf"\\(?:{_ACCENT_MARK}(?:\{{(?:\\?[A-Za-z]|\\{_ACCENT_MARK}\{{?[A-Za-z]\}}?|\\[dcbk]\{{[A-Za-z]\}})\}}|\\?[A-Za-z])"
+    r"|[uvHcdbkrt](?:\{\\?[A-Za-z]{1,2}\}|\ +\\?[A-Za-z]))"
+)
 _STYLES: Final = "emph|textit|textsl|textbf|texttt|textsc|text|textrm|textsf|mbox|underline|url|it|em|bf|tt|sc"
 _LETTERS: Final = (
     "ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j|S|P|dag|ddag|copyright|pounds|ldots|dots|textendash|textemdash|textquoteright|textquoteleft"

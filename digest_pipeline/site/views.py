@@ -131,7 +131,7 @@ class PaperView:
 
 def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMatch] = ()) -> PaperView:
     paper, summary = entry.paper, entry.summary
-    names = tuple(one_line(name) for name in paper.authors)
+    names = tuple(plain_text(name) for name in paper.authors)
     title = summary.translated_title if summary.is_translated and language.is_translated_into else ""
     shown_title = title or paper.title
     tldr, tldr_en = one_line(summary.tldr), one_line(summary.tldr_en)
@@ -149,7 +149,7 @@ def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMa
         original_title=inline_html(paper.title) if title and one_line(title) != one_line(paper.title) else None,
         first_authors=names if len(names) <= _AUTHORS_UNFOLDED + 1 else names[:_AUTHORS_UNFOLDED],
         further_authors=0 if len(names) <= _AUTHORS_UNFOLDED + 1 else len(names) - _AUTHORS_UNFOLDED,
-        authors=tuple(zip(names, (one_line(one) for one in paper.affiliations), strict=True)),
+        authors=tuple(zip(names, (plain_text(one) for one in paper.affiliations), strict=True)),
         primary_category=paper.primary_category,
         categories=paper.categories,
         tldr=inline_html(tldr) if tldr else None,
