@@ -59,6 +59,7 @@ def outbox(tmp_path: Path) -> list[Letter]:
     return alerts.waiting(DataHome(tmp_path / "data"))
 
 
+@pytest.mark.filterwarnings("ignore:.*currently in beta")  # Dagster warns of parameters that it passes itself
 @pytest.mark.parametrize("demo", ["true", "false"])
 def test_all_definitions_load_together(tmp_path: Path, demo: str) -> None:
     """What the code server does first: names of jobs, steps and sensors must not clash."""
