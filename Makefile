@@ -46,7 +46,7 @@ check: $(VENV)/.dev ## Format, lint, types, secrets, generated documents, fast t
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m digest_pipeline.reference --check
+	@$(BIN)/python -m digest_pipeline.reference --check docs
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 audit: $(VENV)/.dev ## Look the locked dependencies up in a vulnerability database (needs the internet)
@@ -56,7 +56,7 @@ bench: $(VENV)/.dev ## Measure everything that docs/performance.md shows
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.dev ## Write the generated documents anew
-	@$(BIN)/python -m digest_pipeline.reference --write
+	@$(BIN)/python -m digest_pipeline.reference --write docs
 
 clean: ## Remove the virtual environment, caches and Dagster's records; data/ stays
 	rm -rf $(VENV) .dagster_home build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

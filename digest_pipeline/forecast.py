@@ -15,6 +15,7 @@ from digest_pipeline import tables
 from digest_pipeline.errors import ListingDateError
 from digest_pipeline.model import AnnounceType, Evidence, Paper
 from digest_pipeline.sources.api import IDS_PER_REQUEST
+from digest_pipeline.translation.engine import forecast_papers
 from digest_pipeline.translation.money import forecast
 from digest_pipeline.workshop import Workshop
 
@@ -70,9 +71,10 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
     known = [paper for day in days if shop.home.exists(shop.home.papers_file(day)) for paper in _papers(shop, day)]
     unknown_days = [day for day in announced if not shop.home.exists(shop.home.papers_file(day))]
     estimated = _estimated_papers(shop, unknown_days)
-    wanted = [(paper, language) for paper in (*known, *[_usual_paper(last)] * (estimated or 0)) for language in shop.languages]
-    paid = _already_paid(shop, known)
-    rate = forecast([pair for pair in wanted if (pair[0].arxiv_id, pair[0].version, pair[1].tag) not in paid], len(paid), model=shop.settings.model, structured=shop.settings.structured_summary, prices=shop.translation_desk.prices)
+    desk = shop.translation_desk
+    unpaid = forecast_papers(known, shop.languages, desk)
+    usual = [(_usual_paper(last), language) for language in shop.languages for _ in range(estimated or 0)]
+    unknown = forecast(usual, 0, model=desk.model, structured=desk.structured, prices=desk.prices)
     requests = _requests(to_fetch)
     return RangeForecast(
         days=days,
@@ -80,14 +82,14 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
         kept=len(announced) - len(to_fetch),
         requests=requests,
         arxiv_seconds=requests * (shop.settings.arxiv_interval_seconds + SECONDS_PER_ANSWER_OF_ARXIV),
-        papers_known=len(known) * len(shop.languages),
+        papers_known=unpaid.papers,
         papers_estimated=estimated * len(shop.languages) if estimated is not None else None if unknown_days else 0,
-        already_paid=len(paid),
-        input_tokens=rate.input_tokens,
-        output_tokens=rate.output_tokens,
-        cost_usd=rate.cost_usd,
-        batch_cost_usd=rate.batch_cost_usd,
-        model_seconds=rate.papers * SECONDS_PER_ANSWER_OF_MODEL / shop.settings.max_concurrency,
+        already_paid=unpaid.already_paid,
+        input_tokens=unpaid.input_tokens + unknown.input_tokens,
+        output_tokens=unpaid.output_tokens + unknown.output_tokens,
+        cost_usd=_sum(unpaid.cost_usd, unknown.cost_usd),
+        batch_cost_usd=_sum(unpaid.batch_cost_usd, unknown.batch_cost_usd),
+        model_seconds=(unpaid.papers + unknown.papers) * SECONDS_PER_ANSWER_OF_MODEL / shop.settings.max_concurrency,
         model=shop.settings.model,
     )
 
@@ -109,10 +111,8 @@ def _estimated_papers(shop: Workshop, days: Sequence[date]) -> int | None:
     return round(sum(full) / len(full) * len(days)) if full else None if days else 0
 
 
-def _already_paid(shop: Workshop, papers: Sequence[Paper]) -> set[tuple[str, int, str]]:
-    from digest_pipeline.translation.engine import paid_papers
-
-    return {(p.arxiv_id, p.version, language.tag) for language in shop.languages for p in paid_papers(papers, language, shop.translation_desk)}
+def _sum(known: float | None, estimated: float | None) -> float | None:
+    return None if known is None or estimated is None else known + estimated
 
 
 def _usual_paper(day: date) -> Paper:

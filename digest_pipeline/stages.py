@@ -59,6 +59,8 @@ class StageReport:
     numbers: dict[str, int | float | str | bool | None]
     preview: str = ""
     findings: tuple[Finding, ...] = ()
+    figure: bytes = b""
+    """A PNG for the UI; empty where the step draws none."""
 
 
 # -- fetch ---------------------------------------------------------------------------------------------
@@ -194,6 +196,27 @@ def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -
     )
 
 
+def submit_batch(shop: Workshop, days: Sequence[date]) -> str:
+    """Sends the papers of many days that are not paid for through the endpoint's Batch API; says so in a sentence.
+
+    They stay `deferred` until `collect_batches` has the answers. Raises ProviderRefused for an endpoint without it.
+    """
+    from digest_pipeline.translation.batch import submit
+
+    papers = (paper for day in days for paper in read_papers(shop, day))
+    sent = submit(papers, shop.languages, shop.translation_desk)
+    return f"{sent.submitted} questions sent in {sent.batches} batches, {sent.already_known} known before"
+
+
+def collect_batches(shop: Workshop) -> tuple[list[date], str]:
+    """Keeps the answers of the batches that ended; returns the listing days that can be run again, and what happened."""
+    from digest_pipeline.translation.batch import collect_open_batches
+
+    found = collect_open_batches(shop.translation_desk)
+    words = f"{found.answers} answers kept, {found.failed} questions without one, {found.still_open} batches still open"
+    return list(found.days_ready), "; ".join([words, *found.notes])
+
+
 def read_papers(shop: Workshop, day: date) -> list[Paper]:
     """Raises SourceError where the papers table of the day is not there yet."""
     if not shop.home.exists(shop.home.papers_file(day)):
@@ -209,8 +232,11 @@ def _untranslated_preview(summaries: Sequence[Summary], limit: int = 20) -> str:
 # -- render --------------------------------------------------------------------------------------------
 
 
-def render(shop: Workshop, day: date) -> StageReport:
-    """Writes each category's digest and their union in every language, reads them back, and counts."""
+def render(shop: Workshop, day: date, *, with_figure: bool = False) -> StageReport:
+    """Writes each category's digest and their union in every language, reads them back, and counts.
+
+    The figure goes into Dagster's event log, about 30 KB; a backfill of years does without.
+    """
     manifest = require_manifest(shop, day)
     papers = read_papers(shop, day)
     facts = day_facts(manifest, is_sample=shop.settings.is_sample)
@@ -227,6 +253,7 @@ def render(shop: Workshop, day: date) -> StageReport:
     return StageReport(
         path=shop.home.digest_folder(shop.languages[0].tag, day),
         rows=sum(row.rendered for row in whole),
+        figure=_day_figure(shop, day, papers) if with_figure else b"",
         numbers={
             "files": len(rows),
             **{f"{name} ({row.language})": getattr(row, name) for row in whole for name in ("announced", "fetched", "translated", "untranslated", "rendered")},
@@ -234,6 +261,16 @@ def render(shop: Workshop, day: date) -> StageReport:
         preview=first_rows or "\n".join(facts.notes),
         findings=tuple(_ledger_findings(rows)),
     )
+
+
+def _day_figure(shop: Workshop, day: date, papers: Sequence[Paper]) -> bytes:
+    """The day's numbers as a picture; none on a day without papers."""
+    if not papers:
+        return b""
+    from digest_pipeline.site.statistics import day_figure_png
+
+    summaries = {language.tag: {e.paper.arxiv_id: e.summary for e in _entries(shop, day, papers, language)} for language in shop.languages}
+    return day_figure_png(day, papers, summaries, shop.categories, shop.calendar)
 
 
 def _entries(shop: Workshop, day: date, papers: Sequence[Paper], language: Language) -> list[DigestEntry]:

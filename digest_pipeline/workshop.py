@@ -18,7 +18,7 @@ from digest_pipeline import __version__, sample
 from digest_pipeline.calendar import ListingCalendar, load_calendar
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.home import DataHome
-from digest_pipeline.settings import Settings
+from digest_pipeline.settings import BatchMode, Settings
 from digest_pipeline.sources.api import Arxiv
 from digest_pipeline.sources.listing import ListingDesk
 from digest_pipeline.sources.raw import RawStore
@@ -87,6 +87,10 @@ class Workshop:
         if self.home.is_local:
             return self.home.local_path("state/arxiv-turn.json")
         return Path(tempfile.gettempdir()) / "arxiv-digest-pipeline" / "arxiv-turn.json"
+
+    def sends_batches(self, *, is_backfill: bool) -> bool:
+        """Whether a run's papers go through the endpoint's Batch API first."""
+        return not self.settings.is_sample and (self.settings.batch is BatchMode.ALWAYS or (self.settings.batch is BatchMode.BACKFILL and is_backfill))
 
     @property
     def listing_desk(self) -> ListingDesk:

@@ -17,13 +17,15 @@ from digest_pipeline.errors import DigestError, NotPublishedYet, ProviderRefused
 from digest_pipeline.orchestration import reporting
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.partitions import day_of
-from digest_pipeline.stages import StageReport, assemble, fetch, publish, render, translate
+from digest_pipeline.stages import StageReport, assemble, fetch, publish, render, submit_batch, translate
 from digest_pipeline.workshop import Workshop
 
 GROUP = "listing_day"
 OWNER = "team:digest"
 SCHEDULED = "digest/scheduled"
 """Run tag of runs that the schedule started: it asks again by itself, so these need not wait."""
+BACKFILL_TAG = "dagster/backfill"
+FIGURES_UP_TO_DAYS = 5
 TRANSIENT_RETRIES = 1
 TRANSIENT_PAUSE_SECONDS = 30
 
@@ -122,13 +124,29 @@ def _wait_or_leave(context: dg.AssetExecutionContext, shop: Workshop, waiting: d
 
 
 def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, selected: set[str]) -> _Report:
+    """Each day through the selected stages; with a batch, all days are fetched first, so that it holds them all."""
     outcome = _Report()
-    keys = sorted(context.partition_keys)
+    days = sorted(context.partition_keys)
+    if SUMMARIES in selected and shop.sends_batches(is_backfill=len(days) > 1 or BACKFILL_TAG in context.run_tags):
+        days = _take_through(context, config, shop, selected & {RAW, PAPERS}, days, outcome)
+        if days:
+            context.log.info("batch: %s", submit_batch(shop, [day_of(key) for key in days]))
+        selected = selected - {RAW, PAPERS}
+    done = _take_through(context, config, shop, selected, days, outcome)
+    if SITE in selected and done:
+        site = publish(shop)
+        for key in done:
+            _record(context, SITE, key, site, shop)
+    return outcome
+
+
+def _take_through(context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, selected: set[str], keys: list[str], outcome: _Report) -> list[str]:
+    """The days that went well; the others are in `outcome`, each at its own cost only."""
     done: list[str] = []
     for number, key in enumerate(keys, start=1):
         context.log.info("%s (%d of %d)", key, number, len(keys))
         try:
-            _materialize_day(context, config, shop, key, selected)
+            _materialize_day(context, config, shop, key, selected, with_figure=len(keys) <= FIGURES_UP_TO_DAYS)
             done.append(key)
         except NotPublishedYet as error:
             outcome.not_published[key] = error
@@ -139,20 +157,16 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
         except DigestError as error:
             context.log.error("%s failed: %s", key, error)
             outcome.failed[key] = error
-    if SITE in selected and done:
-        site = publish(shop)
-        for key in done:
-            _record(context, SITE, key, site, shop)
-    return outcome
+    return done
 
 
-def _materialize_day(context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, key: str, selected: set[str]) -> None:
+def _materialize_day(context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, key: str, selected: set[str], *, with_figure: bool) -> None:
     day = day_of(key)
     steps: list[tuple[str, Callable[[], StageReport]]] = [
         (RAW, lambda: fetch(shop, day, refetch=config.refetch)),
         (PAPERS, lambda: assemble(shop, day)),
         (SUMMARIES, lambda: translate(shop, day, lambda progress: context.log.info("%s: %s", key, progress))),
-        (DIGESTS, lambda: render(shop, day)),
+        (DIGESTS, lambda: render(shop, day, with_figure=with_figure)),
     ]
     for asset, step in steps:
         if asset in selected:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from digest_pipeline.orchestration.assets import GROUP, listing_day_assets
+from digest_pipeline.orchestration.batching import batch_sensor, collect_batches_job
 from digest_pipeline.orchestration.mailing import mail_digest
 from digest_pipeline.orchestration.partitions import listing_day_partitions
 from digest_pipeline.orchestration.reconcile import reconcile_last_listings
@@ -24,9 +25,9 @@ def build_definitions(settings: Settings | None = None, workshop: Workshop | Non
     job = dg.define_asset_job(JOB, selection=dg.AssetSelection.groups(GROUP), description="One listing day from arXiv's announcement to the site.")
     return dg.Definitions(
         assets=[assets],
-        jobs=[job, reconcile_last_listings, mail_digest, delete_old_runs],
+        jobs=[job, reconcile_last_listings, collect_batches_job, mail_digest, delete_old_runs],
         schedules=[daily_listing_schedule(settings, JOB), reconciliation_schedule(settings), retention_schedule(settings)],
-        sensors=all_sensors(settings, workshop, mail_digest),
+        sensors=[*all_sensors(settings, workshop, mail_digest), batch_sensor(settings, workshop, job)],
         resources={"workshop": dg.ResourceDefinition.hardcoded_resource(workshop)},
         executor=dg.in_process_executor,  # the steps are one chain bound by input and output; a process each would only add its start
     )

@@ -4,6 +4,7 @@ What lives here: the translation of values into Dagster's types. What does not: 
 (`stages.py`, `tables.py`).
 """
 
+import base64
 from collections.abc import Mapping
 
 import dagster as dg
@@ -36,6 +37,8 @@ def materialization(asset: str, partition_key: str, report: StageReport, locatio
     }
     if report.preview:
         metadata["preview"] = dg.MetadataValue.md(report.preview)
+    if report.figure:
+        metadata["figure"] = dg.MetadataValue.md(f"![{asset} {partition_key}](data:image/png;base64,{base64.b64encode(report.figure).decode()})")
     return dg.AssetMaterialization(asset, partition=partition_key, metadata=metadata)
 
 

@@ -1,0 +1,66 @@
+"""Batches of the model's endpoint: looked after between runs, so that no run holds a slot for a day.
+
+A sensor starts a short job while a batch is open; the job keeps the answers of those that ended and notes the
+listing days that can go on; the sensor then asks for those days. All of it survives restarts, because the
+batches stand in the answer store and the days in `state/batch-days.json`. What does not live here: the Batch
+API itself (`translation/batch.py`).
+"""
+
+import json
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from digest_pipeline.home import DataHome
+from digest_pipeline.orchestration.assets import SCHEDULED
+from digest_pipeline.settings import BatchMode, Settings
+from digest_pipeline.stages import collect_batches
+from digest_pipeline.workshop import Workshop
+
+LOOK_EVERY_SECONDS = 300
+_READY = "state/batch-days.json"
+
+
+def ready_days(home: DataHome) -> list[str]:
+    """Partition keys whose batch is back and that have not been asked for yet."""
+    return list(json.loads(home.read_text(_READY))) if home.exists(_READY) else []
+
+
+def note_ready(home: DataHome, days: list[date]) -> None:
+    home.write_text(_READY, json.dumps(sorted({*ready_days(home), *(day.isoformat() for day in days)})))
+
+
+@dg.op(name="collect_answers")
+def collect_answers(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
+    """Keeps what ended batches answered, and notes the days that can go on."""
+    days, words = collect_batches(workshop)
+    note_ready(workshop.home, days)
+    context.log.info("%s; ready: %s", words, ", ".join(map(str, days)) or "none")
+
+
+@dg.job(name="collect_batches", description="Keeps the answers of the endpoint's batches that ended.")
+def collect_batches_job() -> None:
+    collect_answers()
+
+
+def batch_sensor(settings: Settings, shop: Workshop, daily_job: Any) -> dg.SensorDefinition:
+    """`daily_job` is what `define_asset_job` gives; its class is not public."""
+    is_on = settings.batch is not BatchMode.NEVER and not settings.is_sample
+
+    @dg.sensor(
+        name="look_after_batches",
+        jobs=[collect_batches_job, daily_job],
+        minimum_interval_seconds=LOOK_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
+        description="While batches are open, collects what ended; then runs the listing days that waited for them.",
+    )
+    def look_after_batches(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        if days := ready_days(shop.home):
+            shop.home.delete(_READY)
+            return [dg.RunRequest(job_name=daily_job.name, partition_key=day, tags={SCHEDULED: "true", "digest/batch": "collected"}) for day in days]
+        if shop.translation_desk.store.open_batches():
+            return [dg.RunRequest(job_name=collect_batches_job.name)]
+        return dg.SkipReason("no batch is open")
+
+    return look_after_batches
