@@ -27,7 +27,7 @@ with warnings.catch_warnings():
 
 DAYS = listing_days(date(2026, 5, 28), 5)
 LISTS = (WatchList("routing", "Routing", keywords=("sparse routing", "稀疏路由")),)
-OPTIONS = SiteOptions(languages=("zh", "ja"), categories=CATEGORIES, model="invented-model", watch_lists=LISTS, feed_days=3)
+OPTIONS = SiteOptions(languages=("zh", "ja"), categories=CATEGORIES, watch_lists=LISTS, feed_days=3)
 
 
 def build(home: DataHome) -> SiteReport:
