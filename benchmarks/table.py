@@ -1,0 +1,68 @@
+"""How a benchmark shows its result: a heading, the command that made it, the machine, and one Markdown table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def print_result(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = ()) -> None:
+    """Prints the result as Markdown; the command is the one this process was started with."""
+    print(f"## {title}\n\n`{command()}`: {machine()}\n")
+    print(f"| {' | '.join(columns)} |")
+    print(f"|{' ---: |' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |")
+    print("".join(f"\n- {note}" for note in notes))
+
+
+def command() -> str:
+    """`python -m benchmarks.parquet 300`, as it can be typed again."""
+    module = Path(sys.argv[0]).stem
+    return " ".join(["python", "-m", f"benchmarks.{module}", *sys.argv[1:]])
+
+
+def machine() -> str:
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def seconds_of(*works: Callable[[], object], repeat: int = 3) -> list[float]:
+    """Wall time of the fastest of `repeat` runs of each; they take turns, so that the machine's other work meets all alike."""
+    fastest = [float("inf")] * len(works)
+    for _ in range(repeat):
+        for index, work in enumerate(works):
+            start = time.perf_counter()
+            work()
+            fastest[index] = min(fastest[index], time.perf_counter() - start)
+    return fastest
+
+
+class PeakMemory:
+    """The most memory (MB, resident) that came on top of what was held before the `with` block; sampled every 5 ms, Linux only."""
+
+    grown_megabytes = 0.0
+
+    def __enter__(self) -> PeakMemory:
+        self._before = _resident_megabytes()
+        self._done = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._sampler.join()
+
+    def _sample(self) -> None:
+        while not self._done.wait(0.005):
+            self.grown_megabytes = max(self.grown_megabytes, _resident_megabytes() - self._before)
+
+
+def _resident_megabytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
