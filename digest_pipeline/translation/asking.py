@@ -12,6 +12,7 @@ which papers there are and how many at once (`engine.py`), the pace (`pacing.py`
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -306,11 +307,9 @@ class Asker:
             if not budget.set_aside:
                 await self._is_it_reached(usd, patience)
                 patience -= 0.5
-            async with self._settled:
-                try:
-                    await asyncio.wait_for(self._settled.wait(), 0.5)
-                except TimeoutError:
-                    continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5), self._settled:
+                    await self._settled.wait()
 
     async def _set_aside(self, key: str, usd: float) -> bool:
         budget = self.desk.budget
