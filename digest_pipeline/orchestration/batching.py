@@ -7,7 +7,7 @@ API itself (`translation/batch.py`).
 """
 
 import json
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -22,20 +22,22 @@ LOOK_EVERY_SECONDS = 300
 _READY = "state/batch-days.json"
 
 
-def ready_days(home: DataHome) -> list[str]:
-    """Partition keys whose batch is back and that have not been asked for yet."""
-    return list(json.loads(home.read_text(_READY))) if home.exists(_READY) else []
+def ready_days(home: DataHome) -> dict[str, str]:
+    """Partition key → when its batch was collected. Days are kept for a month; Dagster starts one run for each such pair."""
+    return dict(json.loads(home.read_text(_READY))) if home.exists(_READY) else {}
 
 
-def note_ready(home: DataHome, days: list[date]) -> None:
-    home.write_text(_READY, json.dumps(sorted({*ready_days(home), *(day.isoformat() for day in days)})))
+def note_ready(home: DataHome, days: list[date], now: datetime) -> None:
+    oldest = (now - timedelta(days=30)).isoformat()
+    kept = {key: at for key, at in ready_days(home).items() if at >= oldest}
+    home.write_text(_READY, json.dumps({**kept, **{day.isoformat(): now.isoformat() for day in days}}))
 
 
 @dg.op(name="collect_answers")
 def collect_answers(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
     """Keeps what ended batches answered, and notes the days that can go on."""
     days, words = collect_batches(workshop)
-    note_ready(workshop.home, days)
+    note_ready(workshop.home, days, workshop.now())
     context.log.info("%s; ready: %s", words, ", ".join(map(str, days)) or "none")
 
 
@@ -56,11 +58,14 @@ def batch_sensor(settings: Settings, shop: Workshop, daily_job: Any) -> dg.Senso
         description="While batches are open, collects what ended; then runs the listing days that waited for them.",
     )
     def look_after_batches(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        if days := ready_days(shop.home):
-            shop.home.delete(_READY)
-            return [dg.RunRequest(job_name=daily_job.name, partition_key=day, tags={SCHEDULED: "true", "digest/batch": "collected"}) for day in days]
+        requests = [
+            dg.RunRequest(run_key=f"batch of {day}, collected {at}", job_name=daily_job.name, partition_key=day, tags={SCHEDULED: "true"})
+            for day, at in ready_days(shop.home).items()
+        ]
         if shop.translation_desk.store.open_batches():
-            return [dg.RunRequest(job_name=collect_batches_job.name)]
+            requests.append(dg.RunRequest(job_name=collect_batches_job.name))
+        if requests:
+            return requests
         return dg.SkipReason("no batch is open")
 
     return look_after_batches
