@@ -1,0 +1,136 @@
+"""The data directory in an object store: the same files as on a disk, and the same promises, on an S3-compatible server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from digest_pipeline.home import DataHome
+from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
+from digest_pipeline.sample import SAMPLE_DAY
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+BUCKET = "digest-bucket"
+
+
+@dataclass(frozen=True)
+class Store:
+    url: str
+    environ: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    moto = pytest.importorskip("moto.server", reason="moto is installed in the slow suite only")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        environ = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "loopback",
+            "AWS_SECRET_ACCESS_KEY": "loopback",  # pragma: allowlist secret
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        before = dict(os.environ)
+        os.environ.update(environ)
+        try:
+            import s3fs
+
+            s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
+            yield Store(f"s3://{BUCKET}", environ)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    finally:
+        server.stop()
+
+
+def run_sample(data_dir: str, folder: Path, environ: dict[str, str]) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DIGEST_", "OPENAI_", "DAGSTER_"))}
+    given = clean | environ | {"DIGEST_DATA_DIR": data_dir, "DAGSTER_HOME": str(folder / "home"), "DIGEST_DEMO": "true", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([sys.executable, "-m", "digest_pipeline.cli", "run"], env=given, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def files_below(home: DataHome, folder: str) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name in home.names(folder):
+        path = f"{folder}/{name}" if folder else name
+        if home.path(path).is_dir():
+            found |= files_below(home, path)
+        else:
+            found[path] = home.read_bytes(path)
+    return found
+
+
+def pages(home: DataHome) -> set[str]:
+    """The site's files; the search index names its own by hashes that differ from build to build."""
+    return {path for path in files_below(home, "site") if not path.endswith((".pf_filter", ".pf_meta", ".pf_index", ".pf_fragment"))}
+
+
+def test_the_sample_day_makes_the_same_digest_in_a_bucket_as_on_a_disk(store: Store, tmp_path: Path) -> None:
+    run_sample(f"{store.url}/digest", tmp_path / "a", store.environ)
+    run_sample(str(tmp_path / "data"), tmp_path / "b", {})
+    bucket, disk = DataHome(f"{store.url}/digest/sample"), DataHome(tmp_path / "data" / "sample")
+    for folder in ("papers", "digests", "ledger"):
+        assert files_below(bucket, folder) == files_below(disk, folder), folder
+    day = SAMPLE_DAY.isoformat()
+    assert bucket.exists(f"digests/zh/{day}/all.md")
+    assert pages(bucket) == pages(disk)
+
+
+def test_running_the_day_again_in_a_bucket_pays_nothing_and_changes_nothing(store: Store, tmp_path: Path) -> None:
+    url = f"{store.url}/again"
+    run_sample(url, tmp_path / "a", store.environ)
+    before = files_below(DataHome(f"{url}/sample"), "digests")
+    run_sample(url, tmp_path / "a", store.environ)
+    assert files_below(DataHome(f"{url}/sample"), "digests") == before
+
+
+def test_a_writer_killed_at_any_moment_leaves_one_whole_object_or_the_other(store: Store) -> None:
+    """A single put is seen whole or not at all, so a kill needs no clean-up."""
+    home = DataHome(f"{store.url}/atomic")
+    size = 4 * 1024 * 1024
+    home.write_bytes("part.parquet", b"A" * size)
+    code = f"""if True:
+        from digest_pipeline.home import DataHome
+        home = DataHome({str(home.root)!r})
+        print("ready", flush=True)
+        while True:
+            for letter in (b"B", b"A"):
+                home.write_bytes("part.parquet", letter * {size})"""
+    for moment in (0.0, 0.05, 0.11, 0.18):
+        writer = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], env={**os.environ, **store.environ}, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(moment)
+        writer.kill()
+        writer.communicate()
+        content = DataHome(f"{store.url}/atomic").read_bytes("part.parquet")
+        assert content in (b"A" * size, b"B" * size), f"{len(content)} bytes after a kill at {moment} s"
+
+
+def test_deliveries_are_remembered_in_a_bucket(store: Store) -> None:
+    def now() -> datetime:
+        return datetime(2026, 6, 2, tzinfo=UTC)
+
+    key = message_key("run", "1")
+    deliveries = Deliveries(DataHome(f"{store.url}/notes"), now)
+    assert deliveries.claim(key, "slack") is Claim.SEND
+    deliveries.confirm(key, "slack")
+    assert Deliveries(DataHome(f"{store.url}/notes"), now).claim(key, "slack") is Claim.DONE
