@@ -128,9 +128,11 @@ def test_a_person_reads_the_day_from_title_to_abstract(browser: Any, address: st
         assert original.is_visible()
         assert original.bounding_box()["y"] > paper.locator(".text").first.bounding_box()["y"], "on a phone the original stands under the translation"
         paper.locator("h3 a").click()
-        assert "/zh/paper/" in page.url
+        page.wait_for_url("**/zh/paper/**")
         page.get_by_role("navigation", name="主导航").get_by_text("存档").click()
+        page.wait_for_url("**/archive/**")
         page.locator("td a").last.click()
+        page.wait_for_url("**/zh/2026-05-*/**")
         assert page.locator("h1 time").count() == 1
 
 
@@ -203,6 +205,7 @@ def test_everything_but_search_works_with_scripts_off(browser: Any, address: str
         paper.locator("details.abstract > summary").click()
         assert paper.locator(".original").is_visible()
         page.get_by_role("link", name="cs.IR").first.click()
+        page.wait_for_url("**/cs.IR.html")
         assert page.locator("article.paper").count() > 0
         page.goto(address + "zh/search/index.html")
         assert page.locator("noscript").count() == 1
@@ -213,10 +216,12 @@ def test_opened_as_a_file_pages_have_their_style_keys_and_links(browser: Any, fo
         page = seen.page
         page.goto((folder / "index.html").as_uri())
         page.get_by_role("link", name="简体中文").first.click()
+        page.wait_for_url("**/zh/index.html")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(253, 252, 249)"
         page.keyboard.press("j")
         assert page.locator("article.paper.current").count() == 1
         page.locator("article.paper h3 a").first.click()
+        page.wait_for_url("**/zh/paper/**")
         assert page.locator("h1").count() == 1
         assert not seen.complaints
         assert all(one.startswith("file://") for one in seen.requests)
