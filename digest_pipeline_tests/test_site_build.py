@@ -324,6 +324,21 @@ def test_a_whole_build_has_search_and_statistics(home: DataHome) -> None:
     assert build(home, replace(OPTIONS, pages_only=False)).files_written == 0
 
 
+def test_an_object_store_gets_the_same_site_with_the_same_economy(home: DataHome) -> None:
+    store = DataHome(f"memory://{home.root.path}")
+    for one in sorted(home.local_path("").rglob("*.*")):
+        if one.is_file():
+            store.write_bytes(one.relative_to(home.local_path("")).as_posix(), one.read_bytes())
+    build(home)
+    build(store)
+    assert {path: store.read_bytes(f"site/{path}") for path in files(home)} == {path: home.read_bytes(f"site/{path}") for path in files(home)}
+    assert build(store).files_written == 0
+    write_day(store, DAYS[3], generated_papers(DAYS[3], 3))
+    assert build(store).days_built == 2
+    write_day(store, DAYS[3], generated_papers(DAYS[3], 2))
+    assert build(store).files_removed == 1
+
+
 def test_this_room_does_not_import_dagster() -> None:
     folder = Path(digest_pipeline.site.__file__).parent
     for module in folder.rglob("*.py"):

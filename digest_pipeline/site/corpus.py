@@ -26,7 +26,7 @@ from digest_pipeline.site.paths import ALL
 from digest_pipeline.site.watch import WatchList, WatchMatch, match_paper
 
 _PARTITION_FILE = re.compile(r"date=(?P<day>\d{4}-\d\d-\d\d)/(?P<file>[^.].*)$")
-_SIGNATURE_FIELDS = ("size", "mtime", "ino", "ETag", "LastModified", "etag", "last_modified", "generation", "md5Hash", "content_md5")
+_SIGNATURE_FIELDS = ("size", "created", "mtime", "ino", "ETag", "LastModified", "etag", "last_modified", "generation", "md5Hash", "content_md5")
 """What file systems tell of a file without reading it; a file replaced in one step has a new inode or ETag."""
 
 
