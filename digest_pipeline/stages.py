@@ -294,10 +294,17 @@ def _render_one(shop: Workshop, facts: DayFacts, manifest: RawManifest, category
     def ledger_of(rendered: Sequence[str]) -> DayLedger:
         return day_ledger(day, category, language.tag, announced_ids=announced, papers=mine, summaries=summaries, rendered_ids=rendered)
 
+    def written(ledger: DayLedger) -> str:
+        text = render_digest(facts, ledger, chosen, language, model=model, generator=GENERATOR)
+        shop.home.write_text(f"{shop.home.digest_folder(language.tag, day)}/{category}.md", text)
+        return text
+
     model = shop.settings.model if not facts.is_sample else "recorded answers"
-    text = render_digest(facts, ledger_of([p.arxiv_id for p in mine]), chosen, language, model=model, generator=GENERATOR)
-    shop.home.write_text(f"{shop.home.digest_folder(language.tag, day)}/{category}.md", text)
-    return ledger_of(rendered_ids(text))
+    expected = ledger_of([p.arxiv_id for p in mine])
+    found = ledger_of(rendered_ids(written(expected)))
+    if found != expected:  # the closing line must say what is really in the file
+        written(found)
+    return found
 
 
 def _ledger_findings(rows: Sequence[DayLedger]) -> Iterable[Finding]:

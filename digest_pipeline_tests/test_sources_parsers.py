@@ -104,6 +104,7 @@ def test_a_feed_says_its_date_its_categories_and_its_items() -> None:
     [
         ("Ada Quill, Bo Reed", ("Ada Quill", "Bo Reed"), ("", "")),
         ("Very Real Sr. (Some University)", ("Very Real Sr.",), ("Some University",)),
+        (r"Daniel P\'erez Herrera, \L{}ukasz {\AA}berg", ("Daniel Pérez Herrera", "Łukasz Åberg"), ("", "")),
         ("A B (Dept. X, Univ. Y), C D", ("A B", "C D"), ("Dept. X, Univ. Y", "")),
     ],
 )

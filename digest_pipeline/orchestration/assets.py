@@ -114,7 +114,7 @@ def _wait_or_leave(context: dg.AssetExecutionContext, shop: Workshop, waiting: d
     for day, error in waiting.items():
         context.log.warning("%s is not published yet: %s", day, error)
         context.log_event(dg.AssetObservation(RAW, partition=day, metadata={"state": "not published yet", "why": str(error)}))
-    if SCHEDULED in context.run_tags:
+    if SCHEDULED in context.run.tags:
         return
     looks = int(shop.settings.publication_wait_seconds // shop.settings.publication_poll_seconds)
     error = next(iter(waiting.values()))
@@ -127,7 +127,7 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
     """Each day through the selected stages; with a batch, all days are fetched first, so that it holds them all."""
     outcome = _Report()
     days = sorted(context.partition_keys)
-    if SUMMARIES in selected and shop.sends_batches(is_backfill=len(days) > 1 or BACKFILL_TAG in context.run_tags):
+    if SUMMARIES in selected and shop.sends_batches(is_backfill=len(days) > 1 or BACKFILL_TAG in context.run.tags):
         days = _take_through(context, config, shop, selected & {RAW, PAPERS}, days, outcome)
         if days:
             context.log.info("batch: %s", submit_batch(shop, [day_of(key) for key in days]))

@@ -46,10 +46,19 @@ class ApiRecord:
 
 def why_unusable(body: bytes) -> str | None:
     """None for a whole Atom feed; else in words what came instead (a torn page, HTML, "Rate exceeded.", an error entry)."""
+    root = _parsed(body)
+    return f"no whole XML but {body[:60]!r}" if root is None else _why_no_feed(root)
+
+
+def _parsed(body: bytes) -> Element | None:
     try:
-        root = fromstring(body, forbid_dtd=True)
+        root: Element = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException):
-        return f"no whole XML but {body[:60]!r}"
+        return None
+    return root
+
+
+def _why_no_feed(root: Element) -> str | None:
     if root.tag != _FEED_TAG:
         return f"no Atom feed but <{root.tag}>"
     if (message := _error_entry(root)) is not None:
@@ -61,9 +70,10 @@ def why_unusable(body: bytes) -> str | None:
 
 def parse_page(body: bytes) -> list[ApiRecord]:
     """The records of one page, in its order; empty where nothing matched. Raises SourceError naming what is malformed."""
-    if (why := why_unusable(body)) is not None:
-        raise SourceError(f"a kept API page cannot be read: {why}", what_to_do="refetch the day")
-    return [_record(entry) for entry in fromstring(body, forbid_dtd=True).iterfind("atom:entry", _NS)]
+    root = _parsed(body)
+    if root is None or (why := _why_no_feed(root)) is not None:
+        raise SourceError(f"a kept API page cannot be read: {'no whole XML' if root is None else why}", what_to_do="refetch the day")
+    return [_record(entry) for entry in root.iterfind("atom:entry", _NS)]
 
 
 def _record(entry: Element) -> ApiRecord:

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError  # types only; parsing goe
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from pylatexenc.latex2text import LatexNodes2Text
 
 from digest_pipeline.calendar import EASTERN
 from digest_pipeline.errors import SourceError
@@ -29,6 +30,7 @@ _ARXIV = "{http://arxiv.org/schemas/atom}"
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _BOILERPLATE = re.compile(r"\A\s*arXiv:\S+\s+Announce Type:\s*\S+\s*(?:\n|\s)\s*(?:Abstract:\s?)?")
 _AUTHOR_SEPARATOR = re.compile(r",\s*(?![^(]*\))")  # a comma inside "(Department, University)" separates nothing
+_NAMES_FROM_TEX = LatexNodes2Text(keep_braced_groups=False, strict_latex_spaces=True)
 _AFFILIATION = re.compile(r"\s*\((?P<affiliation>.*)\)\s*\Z", re.S)
 
 
@@ -107,7 +109,7 @@ def _item(item: Element) -> FeedItem:
         announced_as = AnnounceType((item.findtext(f"{_ARXIV}announce_type") or "").strip())
     except ValueError as error:
         raise SourceError(f"the feed's item {guid!r} ({item.findtext('title')!r}) cannot be read: {error}", what_to_do="report it; its format is new") from None
-    people = [person.strip() for person in _AUTHOR_SEPARATOR.split(item.findtext(_CREATOR) or "") if person.strip()]
+    people = [_plain_name(person) for person in _AUTHOR_SEPARATOR.split(item.findtext(_CREATOR) or "") if person.strip()]
     return FeedItem(
         arxiv_id=paper.arxiv_id,
         version=paper.version,
@@ -120,6 +122,11 @@ def _item(item: Element) -> FeedItem:
         doi=item.findtext(f"{_ARXIV}DOI"),
         journal_ref=item.findtext(f"{_ARXIV}journal_reference"),
     )
+
+
+def _plain_name(person: str) -> str:
+    """The feed writes accents in TeX (`Ors\\'o Ill\\'es`), the API in Unicode; a name is read the same from both."""
+    return str(_NAMES_FROM_TEX.latex_to_text(person)).strip() if "\\" in person else person.strip()
 
 
 def without_boilerplate(description: str) -> str:
