@@ -511,7 +511,10 @@ def test_a_month_is_limited_over_all_runs_and_counts_rejected_answers(endpoint: 
 
 
 def test_a_budget_with_an_unknown_price_refuses_before_anything_is_sent(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, prices=PriceTable.load(), budget=Budget(per_run_usd=5)) as desk, pytest.raises(SettingsError, match="fake-model.*unknown"):
+    with (
+        desk_for(endpoint.url, tmp_path, prices=PriceTable.load(), budget=Budget(per_run_usd=5)) as desk,
+        pytest.raises(SettingsError, match="fake-model.*unknown"),
+    ):
         translate_papers(papers(2), [ZH], desk)
     assert endpoint.requests == 0
 

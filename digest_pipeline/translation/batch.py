@@ -63,6 +63,7 @@ _TOKEN_NAME = "digest_submission"  # noqa: S105 - the name of a metadata field
 _ENDED = ("completed", "expired", "cancelled", "failed")
 _MARGIN = 1.25  # reserved beyond the expected cost of a request
 _LOST_AFTER = timedelta(hours=48)
+_LISTED_WITHIN = timedelta(minutes=10)  # an endpoint's list may show a new batch late
 _LOOK_UP = 200
 _PAGE = 100
 _RETRIEVE, _DOWNLOAD = "retrieve the batch", "download the batch's answers"
@@ -218,7 +219,7 @@ class BatchEndpoint:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgain),
             stop=tenacity.stop_after_attempt(5),
-            wait=tenacity.wait_exponential_jitter(self._first_wait_seconds, 30),
+            wait=tenacity.wait_random_exponential(self._first_wait_seconds, 30),
             reraise=True,
         )
         try:
@@ -465,6 +466,8 @@ def _look_at(batch: BatchRecord, desk: TranslationDesk, endpoint: BatchEndpoint,
         return _of_another_endpoint(batch, desk, notes)
     remote = _found_again(batch, desk, endpoint) if batch.state is BatchState.PREPARING else endpoint.retrieve(batch.batch_id)
     if remote is None:
+        if batch.state is BatchState.PREPARING and batch.file_id and desk.now() - batch.created_at_utc < _LISTED_WITHIN:
+            return False
         return _close(batch, desk, "is not known to the endpoint (it never got there, or was deleted)", notes)
     if remote.status not in _ENDED:
         return False
@@ -487,7 +490,8 @@ def _found_again(batch: BatchRecord, desk: TranslationDesk, endpoint: BatchEndpo
     remote = endpoint.find(batch.token, batch.file_id, batch.created_at_utc)
     if remote is not None:
         desk.store.update_batch(batch.token, state=BatchState.SUBMITTED, batch_id=remote.batch_id)
-    return remote
+        return endpoint.retrieve(remote.batch_id)
+    return None
 
 
 def _close(batch: BatchRecord, desk: TranslationDesk, outcome: str, notes: list[str]) -> bool:

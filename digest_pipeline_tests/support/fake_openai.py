@@ -193,7 +193,17 @@ class FakeOpenAI:
         data = next(part.get_payload(decode=True) for part in message.iter_parts() if part.get_filename())
         file_id = f"file-{len(self.files) + 1}"
         self.files[file_id] = data
-        return Reply(body={"id": file_id, "object": "file", "bytes": len(data), "created_at": 1, "filename": "batch.jsonl", "purpose": "batch", "status": "processed"})
+        return Reply(
+            body={
+                "id": file_id,
+                "object": "file",
+                "bytes": len(data),
+                "created_at": 1,
+                "filename": "batch.jsonl",
+                "purpose": "batch",
+                "status": "processed",
+            }
+        )
 
     def create_batch(self, body: dict[str, Any]) -> Reply:
         batch_id = f"batch_{len(self.batches) + 1}"
