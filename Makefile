@@ -8,7 +8,7 @@ export PYTHONWARNINGS ?= ignore::UserWarning
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev serve doctor test test-slow check audit bench docs clean
+.PHONY: help run dev serve doctor test test-slow check audit bench docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,10 +36,14 @@ serve: $(VENV)/.runtime ## Show the digest's pages on http://127.0.0.1:8000
 doctor: $(VENV)/.runtime ## Examine settings, arXiv, the model's endpoint, calendar, disk and clock
 	@$(BIN)/digest doctor
 
+$(VENV)/.slow: $(VENV)/.dev requirements-slow.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slow.lock
+	@touch $@
+
 test: $(VENV)/.dev ## Run the fast tests
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-test-slow: $(VENV)/.dev ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
+test-slow: $(VENV)/.slow ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
 	@$(BIN)/python -m pytest -q -m slow
 
 check: $(VENV)/.dev ## Format, lint, types, secrets, generated documents, fast tests
@@ -55,6 +59,9 @@ audit: $(VENV)/.dev ## Look the locked dependencies up in a vulnerability databa
 
 bench: $(VENV)/.dev ## Measure everything that docs/performance.md shows
 	@$(BIN)/python -m benchmarks
+
+lock: ## Resolve the dependencies anew into the three lock files (needs uv)
+	@./.ci/lock
 
 docs: $(VENV)/.dev ## Write the generated documents anew
 	@$(BIN)/python -m digest_pipeline.reference --write docs
