@@ -235,6 +235,16 @@ def test_a_holiday_has_its_page_and_the_home_page_shows_the_last_listing_and_say
     assert 'class="paper"' in page(home, "zh/index.html")
 
 
+def test_after_the_sample_day_no_day_is_called_missing(tmp_path: Path) -> None:
+    home = DataHome(tmp_path)
+    write_day(home, DAYS[0], generated_papers(DAYS[0], 2), is_sample=True)
+    build(home, today=date(2026, 11, 23))
+    assert '<td class="gap"' not in page(home, "zh/archive/index.html")
+    write_day(home, DAYS[1], generated_papers(DAYS[1], 2))
+    build(home, today=date(2026, 6, 4))
+    assert page(home, "zh/archive/index.html").count('<td class="gap"') == 1
+
+
 def test_no_day_at_all_still_makes_a_site(tmp_path: Path) -> None:
     home = DataHome(tmp_path)
     assert build(home).days == 0

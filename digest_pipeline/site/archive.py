@@ -46,7 +46,9 @@ def archive_view(days: Mapping[date, DayRecord], calendar: ListingCalendar, toda
     """Years and months newest first, from the first day there is to the last one, or to the day before `today` if later."""
     if not days:
         return ()
-    first, last = min(days), max(*days, today - timedelta(days=1))
+    first, last = min(days), max(days)
+    if not days[last].is_sample:  # after the bundled sample day nothing is missing
+        last = max(last, today - timedelta(days=1))
     limits = _level_limits([record.total() for record in days.values() if record.total()])
     cells = {day: _cell(day, days.get(day), calendar, limits) for day in _weekdays(first, last)}
     months = [MonthView(date(*month, 1), _weeks(date(*month, 1), cells)) for month in _months(first, last)]
