@@ -188,7 +188,7 @@ def test_collecting_that_was_interrupted_counts_no_answer_twice(endpoint: FakeOp
 
 def test_an_endpoint_without_batches_says_so_before_anything_is_sent(endpoint: FakeOpenAI, desk: TranslationDesk) -> None:
     endpoint.has_batches = False
-    with pytest.raises(ProviderRefused, match="no Batch API.*DIGEST_BATCH"):
+    with pytest.raises(ProviderRefused, match=r"no Batch API.*DIGEST_BATCH"):
         submit(papers(2), [ZH], desk)
     assert endpoint.files == {}
     assert desk.store.open_batches() == []

@@ -336,7 +336,7 @@ def test_a_dying_endpoint_ends_the_run_soon_and_keeps_what_was_answered(endpoint
 
 
 def test_nobody_listening_is_an_outage_that_names_the_address(tmp_path: Path) -> None:
-    with desk_for("http://127.0.0.1:9/v1", tmp_path) as desk, pytest.raises(ProviderUnavailable, match="127.0.0.1:9/v1.*OPENAI_BASE_URL"):
+    with desk_for("http://127.0.0.1:9/v1", tmp_path) as desk, pytest.raises(ProviderUnavailable, match=r"127.0.0.1:9/v1.*OPENAI_BASE_URL"):
         translate_papers(papers(3), [ZH], desk)
 
 
@@ -513,7 +513,7 @@ def test_a_month_is_limited_over_all_runs_and_counts_rejected_answers(endpoint: 
 def test_a_budget_with_an_unknown_price_refuses_before_anything_is_sent(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     with (
         desk_for(endpoint.url, tmp_path, prices=PriceTable.load(), budget=Budget(per_run_usd=5)) as desk,
-        pytest.raises(SettingsError, match="fake-model.*unknown"),
+        pytest.raises(SettingsError, match=r"fake-model.*unknown"),
     ):
         translate_papers(papers(2), [ZH], desk)
     assert endpoint.requests == 0

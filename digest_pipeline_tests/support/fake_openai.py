@@ -89,7 +89,7 @@ def good_answer(body: dict[str, Any]) -> str:
         "translated_abstract": _chinese(abstract) + _aside(_marks(abstract)) + _aside(_numbers(abstract)),
         "tldr": "本文提出一种简单的方案并验证了效果。",
         "tldr_en": "The paper proposes a simple scheme and validates it.",
-        **{name: "该部分说明了主要内容。" for name in ("motivation", "method", "result", "conclusion")},
+        **dict.fromkeys(("motivation", "method", "result", "conclusion"), "该部分说明了主要内容。"),
     }
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
     wanted = schema["properties"] if schema else ("translated_title", "translated_abstract", "tldr", "tldr_en")

@@ -1,0 +1,23 @@
+"""Translates the first COUNT test papers as a process of its own: `python -m … URL FOLDER COUNT AT_ONCE`. Prints what it did as JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+from digest_pipeline.translation.engine import translate_papers
+from digest_pipeline.translation.languages import load_language
+from digest_pipeline_tests.support.translation_desks import desk_for, papers
+
+
+def main(url: str, folder: str, count: int, at_once: int) -> None:
+    with desk_for(url, folder, at_once=at_once, paper_timeout_seconds=60.0) as desk:
+        outcome = translate_papers(papers(count), [load_language("zh")], desk)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    translated = sum(row.is_translated for row in outcome.summaries["zh"])
+    print(json.dumps({"translated": translated, "reused": outcome.reused, "requests": outcome.requests, "peak_mb": peak_mb}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
