@@ -183,6 +183,7 @@ def prompt_sha256(language: Language, structured: bool) -> str:
     return hashlib.sha256(f"{rendered}\0{retry}".encode()).hexdigest()
 
 
+@cache
 def answer_schema(language: Language, structured: bool) -> dict[str, Any]:
     """The strict JSON schema of an answer, without the titles pydantic adds, which cost tokens."""
     model = TldrAnswer if not language.is_translated_into else StructuredAnswer if structured else TranslationAnswer
