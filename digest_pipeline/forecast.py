@@ -73,7 +73,7 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
     estimated = _estimated_papers(shop, unknown_days)
     desk = shop.translation_desk
     unpaid = forecast_papers(known, shop.languages, desk)
-    usual = [(_usual_paper(last), language) for language in shop.languages for _ in range(estimated or 0)]
+    usual = [(usual_paper(last), language) for language in shop.languages for _ in range(estimated or 0)]
     unknown = forecast(usual, 0, model=desk.model, structured=desk.structured, prices=desk.prices)
     requests = _requests(to_fetch)
     return RangeForecast(
@@ -115,7 +115,8 @@ def _sum(known: float | None, estimated: float | None) -> float | None:
     return None if known is None or estimated is None else known + estimated
 
 
-def _usual_paper(day: date) -> Paper:
+def usual_paper(day: date) -> Paper:
+    """A paper of mean length, for days that are not fetched yet."""
     return Paper("0000.00000", 1, AnnounceType.NEW, "cs.CL", ("cs.CL",), "x" * 75, USUAL_ABSTRACT, (), (), None, None, None, None, None, day, Evidence.ID_BLOCK)
 
 

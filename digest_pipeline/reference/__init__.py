@@ -1,10 +1,10 @@
-"""The reference documents made from code: `docs/formats.md` and `docs/settings.md`.
+"""The reference documents made from code: `docs/formats.md`, `docs/settings.md`, `docs/cost.md`, `docs/images/rooms.svg`.
 
-    python -m digest_pipeline.reference --write docs      writes both
+    python -m digest_pipeline.reference --write docs      writes them
     python -m digest_pipeline.reference --check docs      status 1 where a committed file is out of date
 
-What lives here: gathering what the code says of itself (schemas, settings, enumerations, flags) for the two
-templates beside this module. What does not: the words of the documents, which stand in those templates, and the
+What lives here: gathering what the code says of itself (schemas, settings, enumerations, flags, prices, imports) for
+the templates beside this module. What does not: the words of the documents, which stand in those templates, and the
 facts, which stand where they are used.
 """
 
@@ -25,6 +25,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from digest_pipeline import model, tables
 from digest_pipeline.model import AnnounceType, DayFacts, Evidence, SummaryStatus
+from digest_pipeline.reference.rooms import rooms_svg
 from digest_pipeline.settings import Settings, setting_name
 
 
@@ -76,13 +77,25 @@ def settings_markdown() -> str:
     return _render("settings.md.jinja", groups=tuple(setting_groups()))
 
 
-DOCUMENTS = {"formats.md": formats_markdown, "settings.md": settings_markdown}
+def cost_markdown() -> str:
+    """`docs/cost.md`: what papers cost by the price table."""
+    from digest_pipeline.reference import cost
+
+    return _render("cost.md.jinja", **cost.facts())
+
+
+DOCUMENTS = {"formats.md": formats_markdown, "settings.md": settings_markdown, "cost.md": cost_markdown, "images/rooms.svg": rooms_svg}
 """File below `docs/` → what makes it."""
 
 
 def write_documents(folder: Path) -> list[Path]:
-    """Writes both documents; returns those that changed."""
-    return [path for path, text in _due(folder) if path.write_text(text, encoding="utf-8")]
+    """Writes the documents; returns those that changed."""
+    changed: list[Path] = []
+    for path, text in _due(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        changed.append(path)
+    return changed
 
 
 def outdated_documents(folder: Path) -> list[Path]:
