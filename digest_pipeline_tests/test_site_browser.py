@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -194,7 +195,7 @@ def test_the_first_tab_stop_skips_to_the_papers_and_the_focus_follows_the_order_
         for _ in range(40):
             page.keyboard.press("Tab")
             tops.append(page.evaluate("(({ y }) => Math.round(y + scrollY))(document.activeElement.getBoundingClientRect())"))
-        assert sum(later < earlier - 60 for earlier, later in zip(tops, tops[1:], strict=False)) <= 2, "contents beside the papers is the only step back"
+        assert sum(later < earlier - 60 for earlier, later in itertools.pairwise(tops)) <= 2, "contents beside the papers is the only step back"
 
 
 def test_everything_but_search_works_with_scripts_off(browser: Any, address: str) -> None:
