@@ -9,10 +9,12 @@ Dagster's own word: https://docs.dagster.io/guides/build/assets/defining-assets 
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import dagster as dg
 
 from digest_pipeline import tables
+from digest_pipeline.calendar import EASTERN
 from digest_pipeline.errors import DigestError, NotPublishedYet, ProviderRefused, ProviderUnavailable
 from digest_pipeline.orchestration import reporting
 from digest_pipeline.orchestration.checks import CHECKS
@@ -22,6 +24,9 @@ from digest_pipeline.workshop import Workshop
 
 GROUP = "listing_day"
 OWNER = "team:digest"
+FRESH_BY_NOON = dg.FreshnessPolicy.cron(deadline_cron="30 12 * * 1-5", lower_bound_delta=timedelta(hours=17), timezone=str(EASTERN))
+"""Something was made between the announcement and half past noon, US Eastern. It looks at any partition, so a backfill
+hides a missing day; the alert for a late listing (`sensors.py`) does not."""
 SCHEDULED = "digest/scheduled"
 """Run tag of runs that the schedule started: it asks again by itself, so these need not wait."""
 BACKFILL_TAG = "dagster/backfill"
@@ -44,7 +49,16 @@ def asset_specs(partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
 
     def spec(name: str, upstream: list[str], description: str, kinds: set[str], **metadata: object) -> dg.AssetSpec:
         return dg.AssetSpec(
-            name, deps=upstream, description=description, kinds=kinds, metadata=metadata, partitions_def=partitions, group_name=GROUP, owners=[OWNER], skippable=True
+            name,
+            deps=upstream,
+            description=description,
+            kinds=kinds,
+            metadata=metadata,
+            partitions_def=partitions,
+            group_name=GROUP,
+            owners=[OWNER],
+            skippable=True,
+            freshness_policy=FRESH_BY_NOON,
         )
 
     return [

@@ -1,5 +1,7 @@
 """All definitions from the settings; a test builds them with its own settings and workshop."""
 
+import warnings
+
 import dagster as dg
 
 from digest_pipeline.orchestration.assets import GROUP, listing_day_assets
@@ -18,7 +20,12 @@ JOB = "daily_digest"  # not the step's name: Dagster takes job and step names fr
 
 def build_definitions(settings: Settings | None = None, workshop: Workshop | None = None) -> dg.Definitions:
     """Raises SettingsError, before anything is fetched or written, for a setting that is refused."""
-    settings = settings or load_settings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors; what we use stands in the lock file
+        return _definitions(settings or load_settings(), workshop)
+
+
+def _definitions(settings: Settings, workshop: Workshop | None) -> dg.Definitions:
     workshop = workshop or Workshop(settings)
     workshop.calendar, workshop.languages  # noqa: B018 - a bad calendar file or language is refused here, at load
     assets = listing_day_assets(listing_day_partitions(settings.first_listing))
