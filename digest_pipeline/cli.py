@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     dev.add_argument("--port", type=int, default=3000)
     serve = add("serve", _serve, "show the pages on loopback")
     serve.add_argument("--port", type=int, default=8000)
-    add("doctor", _doctor, "examine settings, services and machine")
+    doctor = add("doctor", _doctor, "examine settings, services and machine; exit status 0 well, 1 warnings, 2 errors")
+    doctor.add_argument("--offline", action="store_true", help="ask no other machine")
+    doctor.add_argument("--json", action="store_true", help="findings as JSON, for programs")
     answers = add("answers", _answers, "carry the store of paid answers to another machine")
     answers.add_argument("what", choices=["export", "import"])
     answers.add_argument("file", type=Path)
@@ -177,10 +179,10 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     return OK
 
 
-def _doctor(_: argparse.Namespace, __: Settings) -> int:
+def _doctor(arguments: argparse.Namespace, _: Settings) -> int:
     from digest_pipeline.doctor import main as examine
 
-    return examine([])
+    return examine([f"--{name}" for name in ("offline", "json") if getattr(arguments, name)])
 
 
 def _answers(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,0 +1,83 @@
+"""Makes docs/images/dagster-*.png: a real `digest dev`, some invented listing days, and a browser that looks at it.
+
+    python docs/make_screenshots_dagster.py        takes about four minutes; needs the slow tests' packages and Chromium
+
+Everything shown comes from the tests' loopback arXiv and model; nothing is asked of anybody else.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Page  # noqa: E402
+
+from digest_pipeline_tests.support.browser import chromium  # noqa: E402
+from digest_pipeline_tests.support.dagster_ui import Ui, digest_dev, fake_model, wait_for  # noqa: E402
+from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+CHAIN = ["raw_arxiv_metadata", "papers", "translated_summaries", "digest_files", "site"]
+DAYS = [f"2026-01-{n:02}" for n in (6, 7, 8, 9, 12, 13, 14, 15, 16)]
+SENTENCE = "The paper measures what it says and reports it."
+ANSWER = {"translated_title": "", "translated_abstract": "", "tldr": SENTENCE, "tldr_en": SENTENCE}
+SHOTS = {
+    "dagster-graph": "/locations/__repository__@digest_pipeline/asset-groups/listing_day/lineage",
+    "dagster-asset": "/assets/digest_files?view=overview",
+    "dagster-partitions": "/assets/papers?view=partitions&partition=2026-01-15&default_range=%5B2026-01-02...2026-01-21%5D",
+    "dagster-checks": "/assets/papers?view=checks",
+    "dagster-plots": "/assets/translated_summaries?view=overview",
+    "dagster-automation": "/automation",
+}
+
+
+def make_days(ui: Ui) -> None:
+    backfill = ui.backfill(DAYS, CHAIN)
+    wait_for(lambda: ui.backfill_status(backfill).startswith("COMPLETED"), 400, "the backfill")
+    for day in ("2026-01-20", "2026-01-21"):
+        ui.finished(ui.materialize(day, CHAIN), 300)
+
+
+def shoot(ui: Ui, page: Page, name: str, path: str) -> None:
+    page.set_viewport_size({"width": 2400, "height": 640} if name == "dagster-graph" else {"width": 1440, "height": 900})
+    page.goto(f"{ui.url}{path}", wait_until="load")
+    page.wait_for_timeout(6000)  # the graph is laid out, and the plots are drawn, after the page is there
+    if name == "dagster-plots":
+        page.get_by_text("Plots", exact=True).first.click()
+        page.wait_for_timeout(3000)
+    page.screenshot(path=IMAGES / f"{name}.png")
+    print(f"{name}.png")
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    listings = generate_days(date(2025, 12, 29), date(2026, 1, 30), papers_per_day=40)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        FakeArxiv(listings, now=datetime(2026, 3, 1, tzinfo=UTC)) as arxiv,
+        fake_model(ANSWER) as model,
+    ):
+        environ = {
+            "OPENAI_API_KEY": "loopback",  # pragma: allowlist secret
+            "OPENAI_BASE_URL": model.url,
+            "DIGEST_LANGUAGES": "en",
+            "DIGEST_ARXIV_API_URL": arxiv.api_url,
+            "DIGEST_ARXIV_RSS_URL": arxiv.rss_url,
+            "DIGEST_ARXIV_INTERVAL_SECONDS": "0",
+            "DIGEST_FIRST_LISTING": "2026-01-02",
+            "DIGEST_SCHEDULE_CATCHUP_LISTINGS": "0",
+        }
+        with digest_dev(Path(folder), environ) as ui, chromium() as browser:
+            make_days(ui)
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            for name, path in SHOTS.items():
+                shoot(ui, page, name, path)
+
+
+if __name__ == "__main__":
+    main()
