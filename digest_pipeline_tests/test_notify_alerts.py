@@ -31,6 +31,7 @@ RUN_FAILED = RunFailed(
     what_happened="the endpoint refuses the key (401)",
     what_to_do="set OPENAI_API_KEY",
     link="http://127.0.0.1:3000/runs/8d1f",
+    occasion="8d1f",
 )
 CHECK_FAILED = CheckFailed(
     "every_paper_is_translated", "translated_summaries", "2026-06-02", False, "3 of 15 papers are untranslated", "8d1f", "http://x/runs/8d1f"
@@ -134,7 +135,10 @@ def test_an_alert_nobody_takes_for_three_days_is_kept_aside_and_no_longer_tried(
 def test_a_crash_between_sending_and_writing_it_down_sends_at_most_once_more(home: DataHome, clock: Clock) -> None:
     deliveries = Deliveries(home, clock)
     assert deliveries.claim("run-1", "slack") is Claim.SEND  # killed here
+    assert deliveries.claim("run-1", "slack") is Claim.LATER, "the sender may merely be slow"
+    clock.later(minutes=6)
     assert deliveries.claim("run-1", "slack") is Claim.SEND  # killed again
+    clock.later(minutes=6)
     assert deliveries.claim("run-1", "slack") is Claim.DONE
 
 
@@ -146,7 +150,7 @@ def test_no_secret_is_in_the_error_the_log_the_records_or_the_message(
     settings = settings_with(
         tmp_path, DIGEST_ALERT_URLS=f"json://{endpoint.address}/{secret},json://user:p%40ssw0rd@127.0.0.1:9/{secret}", OPENAI_API_KEY="sk-verysecret"
     )
-    leaky = RunFailed("9", "daily_digest", (), f"Incorrect API key sk-verysecret, json://{endpoint.address}/{secret}, p@ssw0rd", "", "http://x")
+    leaky = RunFailed("9", "daily_digest", (), f"Incorrect API key sk-verysecret, json://{endpoint.address}/{secret}, p@ssw0rd", "", "http://x", "9")
     alerts.post(home, settings, leaky, now=clock)
     with pytest.raises(DeliveryError) as caught:
         alerts.deliver_waiting(home, settings, now=clock)
@@ -216,7 +220,7 @@ def test_every_alert_names_the_run_and_fits_the_services(message: Message, tmp_p
 
 
 def test_an_endless_error_text_is_cut_and_says_so(tmp_path: Path, clock: Clock) -> None:
-    letter = alerts.render(RunFailed("1", "j", (), "x" * 100_000, "", "http://x"), settings_with(tmp_path), clock())
+    letter = alerts.render(RunFailed("1", "j", (), "x" * 100_000, "", "http://x", "1"), settings_with(tmp_path), clock())
     assert len(letter.body) < 4096
     assert "cut here" in letter.body
 

@@ -115,6 +115,12 @@ def test_a_backfill_with_many_failed_runs_is_told_once(instance: DagsterInstance
     assert len(outbox(tmp_path)) == 1
 
 
+def test_the_schedules_repeated_tries_of_one_listing_are_told_once_for_each_cause(instance: DagsterInstance, tmp_path: Path) -> None:
+    for words in ("arXiv did not answer (6 attempts)", "arXiv did not answer (7 attempts)", "the key is refused"):
+        notice_failure(instance, run_failing_asset(instance, dg.Failure(words), {"digest/scheduled": "true"}), settings(tmp_path))
+    assert len(outbox(tmp_path)) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [("a → b", ("a", "b")), ("no advice", ("no advice", "")), ("a → b; c → d", ("a → b; c → d", "")), ("", ("", ""))],
@@ -223,12 +229,21 @@ def look_for_late(instance: DagsterInstance, with_settings: Settings, now: datet
 )
 def test_a_listing_is_late_six_hours_after_the_schedules_first_look(instance: DagsterInstance, tmp_path: Path, now: datetime, told: bool) -> None:
     home = DataHome(tmp_path / "data")
-    write_facts(home, DayFacts(date(2026, 6, 1), True, Evidence.RSS, False))
+    write_facts(home, DayFacts(now.date() - timedelta(days=1), True, Evidence.RSS, False))
     look_for_late(instance, settings(tmp_path), now)
     assert bool(outbox(tmp_path)) is told
     write_facts(home, DayFacts(now.date(), True, Evidence.RSS, False))
     look_for_late(instance, settings(tmp_path), now + timedelta(hours=1))
     assert len(outbox(tmp_path)) == int(told)
+
+
+def test_an_evening_schedule_is_watched_over_midnight(instance: DagsterInstance, tmp_path: Path) -> None:
+    write_facts(DataHome(tmp_path / "data"), DayFacts(date(2026, 6, 1), True, Evidence.RSS, False))
+    late = settings(tmp_path, DIGEST_SCHEDULE_TIME="21:00")
+    look_for_late(instance, late, datetime(2026, 6, 3, 6, 59, tzinfo=UTC))  # 02:59 EDT, the calendar says another day already
+    assert outbox(tmp_path) == []
+    look_for_late(instance, late, datetime(2026, 6, 3, 7, 1, tzinfo=UTC))
+    assert "2026-06-02" in outbox(tmp_path)[0].title
 
 
 def test_a_pipeline_that_never_made_a_digest_misses_none(instance: DagsterInstance, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
@@ -49,7 +50,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A run ended in failure and will not be retried by itself."""
+    """A run ended in failure and will not be retried by itself. `occasion` is what makes it a new failure."""
 
     template: ClassVar[str] = "run_failed"
     run_id: str
@@ -59,10 +60,11 @@ class RunFailed:
     what_happened: str
     what_to_do: str
     link: str
+    occasion: str
 
     @property
     def key(self) -> str:
-        return message_key("run", self.run_id)
+        return message_key("run", self.occasion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +241,17 @@ def waiting(home: DataHome) -> list[Letter]:
     return sorted(letters, key=lambda letter: letter.posted_at)
 
 
-def deliver_waiting(home: DataHome, settings: Settings, *, now: Callable[[], datetime]) -> int:
+def deliver_waiting(home: DataHome, settings: Settings, *, now: Callable[[], datetime], most_seconds: float = 30.0) -> int:
     """Sends what waits in the outbox; returns how many messages went out.
 
-    Every letter is tried before DeliveryError is raised for those that a service did not take.
+    A service that does not take a letter keeps no other from being tried; DeliveryError names them at the end. After
+    `most_seconds` no further letter is begun: the rest waits for the next call, as a dead service takes seconds each.
     """
     delivered, troubles = 0, []
+    deadline = time.monotonic() + most_seconds
     for letter in waiting(home):
+        if time.monotonic() > deadline:
+            break
         try:
             delivered += _deliver(home, letter, destinations(settings, letter.audience), now)
         except DeliveryError as error:

@@ -6,7 +6,8 @@ A message leaves this machine in two steps that no file can make one: the sendin
 claim is therefore written before the sending and the confirmation after it:
 
     refused by the service        released, and tried again later, at growing distances up to an hour
-    killed between the two        nobody knows whether it went out: it is sent once more, and never a third time
+    killed between the two        nobody knows whether it went out: after five minutes, in which the sender may merely be
+                                  slow, it is sent once more, and never a third time
     confirmed                     never sent again, over all re-runs
 
 Hence at most one duplicate, only after a crash at that very moment, and no message lost to a crash. The record
@@ -28,6 +29,7 @@ from digest_pipeline.home import DataHome
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,179}")
 _LONGEST_WAIT_MINUTES = 60
+_STILL_SENDING = timedelta(minutes=5)
 
 
 class Claim(StrEnum):
@@ -37,7 +39,7 @@ class Claim(StrEnum):
     DONE = "done"
     """It was sent, or may have been sent twice already."""
     LATER = "later"
-    """The last try failed a short while ago."""
+    """The last try failed, or began, a short while ago."""
 
 
 class _State(StrEnum):
@@ -102,10 +104,10 @@ class Deliveries:
             return Claim.DONE
         if entry is None:
             return Claim.SEND
+        age = self.now() - datetime.fromisoformat(entry["at"])
         if entry["state"] == _State.SENDING:
-            return Claim.SEND if entry["crashes"] == 0 else Claim.DONE
-        wait = timedelta(minutes=min(2 ** (entry["attempts"] - 1), _LONGEST_WAIT_MINUTES))
-        return Claim.SEND if self.now() >= datetime.fromisoformat(entry["at"]) + wait else Claim.LATER
+            return Claim.LATER if age < _STILL_SENDING else Claim.SEND if entry["crashes"] == 0 else Claim.DONE
+        return Claim.SEND if age >= timedelta(minutes=min(2 ** (entry["attempts"] - 1), _LONGEST_WAIT_MINUTES)) else Claim.LATER
 
     def _settle(self, key: str, destination: str, state: _State) -> None:
         record = self._read(key)

@@ -5,8 +5,9 @@ here only puts a message into the outbox; `deliver_messages` alone sends, so tha
 nothing else and fails no run. Dagster's own word: https://docs.dagster.io/guides/automate/sensors
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 from dagster import AssetCheckKey, DagsterInstance
@@ -18,7 +19,7 @@ from digest_pipeline.notify import alerts
 from digest_pipeline.notify.alerts import BackfillFailed, CheckFailed, ListingLate, RunFailed
 from digest_pipeline.notify.mail import MailDay, read_mail_day
 from digest_pipeline.orchestration import failures
-from digest_pipeline.orchestration.assets import SITE
+from digest_pipeline.orchestration.assets import SCHEDULED, SITE
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.mailing import mail_run_request, public_page, watch_lists
 from digest_pipeline.orchestration.partitions import day_of
@@ -80,7 +81,12 @@ def _run_message(context: dg.RunFailureSensorContext, settings: Settings) -> Run
     backfill = run.tags.get("dagster/backfill")
     if backfill:
         return BackfillFailed(backfill, run.run_id, days, what_happened, what_to_do, link)
-    return RunFailed(run.run_id, run.job_name, days, what_happened, what_to_do, link)
+    return RunFailed(run.run_id, run.job_name, days, what_happened, what_to_do, link, _occasion(run, days, what_happened))
+
+
+def _occasion(run: dg.DagsterRun, days: tuple[str, ...], what_happened: str) -> str:
+    """The run, or for the schedule's repeated tries of one listing their common cause, whatever numbers are in its words."""
+    return f"{days} {re.sub(r'[0-9]+', '#', what_happened)[:120]}" if SCHEDULED in run.tags else run.run_id
 
 
 def _run_link(settings: Settings, run_id: str) -> str:
@@ -144,19 +150,24 @@ def tell_of_late_listings(settings: Settings, shop: Workshop, status: dg.Default
         description=f"Puts an alert into the outbox where a listing has no digest {LATE_AFTER_HOURS} hours after the schedule's first look.",
     )
     def tell_of_late_listings_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        newest = newest_listing_day(shop.now())
-        due = datetime.combine(newest, settings.schedule_time, EASTERN) + timedelta(hours=LATE_AFTER_HOURS)
-        if shop.now() < due:
-            return dg.SkipReason(f"the listing of {newest} has time until {due:%Y-%m-%d %H:%M} US Eastern")
+        day = _newest_due(shop.now(), settings)
         known = shop.home.days_of("ledger")
-        if newest in known or not known:  # a pipeline that never made a digest misses none
-            return dg.SkipReason(f"the digest of {newest} is there" if known else "no digest was ever made")
-        link = f"{settings.dagster_url.rstrip('/')}/runs?q[]=tag%3Adigest%2Flisting%3D{newest}"
-        alerts.post(shop.home, settings, ListingLate(newest.isoformat(), LATE_AFTER_HOURS, link), now=shop.now)
-        context.log.warning("the listing of %s is late", newest)
-        return dg.SkipReason(f"the listing of {newest} is late")
+        if not known or day in known or day < known[0]:  # a pipeline that never made a digest misses none
+            return dg.SkipReason(f"no listing up to {day} is late")
+        link = f"{settings.dagster_url.rstrip('/')}/runs?q[]=tag%3Adigest%2Flisting%3D{day}"
+        alerts.post(shop.home, settings, ListingLate(day.isoformat(), LATE_AFTER_HOURS, link), now=shop.now)
+        context.log.warning("the listing of %s is late", day)
+        return dg.SkipReason(f"the listing of {day} is late")
 
     return tell_of_late_listings_sensor
+
+
+def _newest_due(now: datetime, settings: Settings) -> date:
+    """The newest listing day whose digest should be there by now."""
+    day = newest_listing_day(now)
+    while now < datetime.combine(day, settings.schedule_time, EASTERN) + timedelta(hours=LATE_AFTER_HOURS):
+        day = previous_weekday(day)
+    return day
 
 
 # -- the digest that is ready ---------------------------------------------------------------------------
