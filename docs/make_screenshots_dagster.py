@@ -1,6 +1,6 @@
 """Makes docs/images/dagster-*.png: a real `digest dev`, some invented listing days, and a browser that looks at it.
 
-    python docs/make_screenshots_dagster.py        takes about four minutes; needs the slow tests' packages and Chromium
+    python docs/make_screenshots_dagster.py        [NAME …]   takes about four minutes; needs the slow tests' packages and Chromium
 
 Everything shown comes from the tests' loopback arXiv and model; nothing is asked of anybody else.
 """
@@ -49,7 +49,12 @@ def shoot(ui: Ui, page: Page, name: str, path: str) -> None:
     page.wait_for_timeout(6000)  # the graph is laid out, and the plots are drawn, after the page is there
     if name == "dagster-plots":
         page.get_by_text("Plots", exact=True).first.click()
-        page.wait_for_timeout(3000)
+        page.get_by_text("Events", exact=True).last.click()  # by partition, it shows the newest keys, which are empty here
+        page.wait_for_timeout(4000)
+        page.get_by_text("Events", exact=True).last.scroll_into_view_if_needed()
+        page.mouse.move(600, 500)
+        page.mouse.wheel(0, 330)
+        page.wait_for_timeout(2000)
     page.screenshot(path=IMAGES / f"{name}.png")
     print(f"{name}.png")
 
@@ -75,8 +80,8 @@ def main() -> None:
         with digest_dev(Path(folder), environ) as ui, chromium() as browser:
             make_days(ui)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            for name, path in SHOTS.items():
-                shoot(ui, page, name, path)
+            for name in sys.argv[1:] or SHOTS:
+                shoot(ui, page, name, SHOTS[name])
 
 
 if __name__ == "__main__":
