@@ -1,0 +1,1 @@
+"""Extensions that docs/extending.md explains; the tests run them."""

@@ -1,0 +1,69 @@
+"""A source of your own: listings that another machine has saved, for one that cannot or must not ask arXiv.
+
+    python examples/mirror.py FOLDER 2026-01-15
+
+reads `FOLDER/2026-01-15/rss.xml` (the day's announcement feed of your categories) and every `api*.xml` beside it (answers of
+the query API to the announced ids), and keeps them as that day's raw answers. A run of that day then finds it kept and
+asks arXiv nothing. Any source works this way: whatever leaves a `RawManifest` and the answers it names is one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+from digest_pipeline.errors import DigestError, SourceError
+from digest_pipeline.model import AnnounceType, Evidence, id_sort_key
+from digest_pipeline.settings import load_settings
+from digest_pipeline.sources import atom, rss
+from digest_pipeline.sources.raw import RawManifest, RawStore
+from digest_pipeline.sources.transport import Capture
+from digest_pipeline.workshop import Workshop
+
+
+def keep_mirrored(folder: Path, day: date, raw: RawStore, now: datetime) -> RawManifest:
+    """Keeps the saved answers of the listing dated `day`. Raises SourceError for a day that is not there or is another's."""
+    feed = _read(folder / day.isoformat() / "rss.xml", now)
+    if why := rss.why_unusable(feed.body):
+        raise SourceError(f"{feed.url} is no announcement feed: {why}", what_to_do="save the day again")
+    announcement = rss.parse_feed(feed.body)
+    if announcement.dated != day or not announcement.items:
+        raise SourceError(
+            f"{feed.url} holds {len(announcement.items)} items dated {announcement.dated}, not the listing of {day}", what_to_do="save the day again"
+        )
+    files = (raw.keep_file(day, "rss", feed), *(raw.keep_file(day, "api", answer) for answer in _api_answers(folder / day.isoformat(), now)))
+    new = sorted((item.arxiv_id for item in announcement.items if item.announce_type is AnnounceType.NEW), key=id_sort_key)
+    manifest = RawManifest(
+        day, True, Evidence.RSS, files, block=(new[0], new[-1]) if new else None, feed_categories=announcement.categories, notes=(f"from {folder}",)
+    )
+    raw.keep(manifest, now=now)
+    return manifest
+
+
+def _api_answers(folder: Path, now: datetime) -> Iterator[Capture]:
+    for path in sorted(folder.glob("api*.xml")):
+        answer = _read(path, now)
+        if why := atom.why_unusable(answer.body):
+            raise SourceError(f"{path} is no answer of the API: {why}", what_to_do="save the day again")
+        yield answer
+
+
+def _read(path: Path, now: datetime) -> Capture:
+    if not path.is_file():
+        raise SourceError(f"there is no {path}", what_to_do="save the day's feed under that name")
+    return Capture(path.as_uri(), now, 200, path.read_bytes())
+
+
+def main(folder: str, day: str) -> None:
+    shop = Workshop(load_settings())
+    manifest = keep_mirrored(Path(folder).resolve(), date.fromisoformat(day), shop.raw, shop.now())
+    print(f"{day}: {sum(file.records for file in manifest.files)} records in {len(manifest.files)} files are kept")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except DigestError as error:
+        sys.exit(f"✗ {error}")

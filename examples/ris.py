@@ -1,0 +1,53 @@
+"""An output of your own: one listing day as a RIS file, which every reference manager imports.
+
+    python examples/ris.py 2026-01-15 > day.ris
+
+An output is one function over `DigestEntry`: a paper with its summary in one language. `own_definitions.py` makes it an asset.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from digest_pipeline import tables
+from digest_pipeline.home import DataHome
+from digest_pipeline.model import DigestEntry
+from digest_pipeline.settings import load_settings
+from digest_pipeline.workshop import Workshop
+
+
+def render_ris(entries: Sequence[DigestEntry]) -> str:
+    """One reference a paper, in the entries' order; empty for a day without papers."""
+    return "".join("".join(f"{tag}  - {' '.join(value.split())}\r\n" for tag, value in _fields(entry)) + "\r\n" for entry in entries)
+
+
+def _fields(entry: DigestEntry) -> Iterator[tuple[str, str]]:
+    paper, summary = entry.paper, entry.summary
+    yield "TY", "UNPB"
+    yield "TI", paper.title
+    if summary.translated_title:
+        yield "TT", summary.translated_title
+    yield from (("AU", author) for author in paper.authors)
+    yield "PY", str(paper.listing_date.year)
+    yield "AB", paper.abstract
+    if summary.tldr:  # empty where the paper is not translated
+        yield "N1", summary.tldr
+    if paper.doi:
+        yield "DO", paper.doi
+    yield "UR", paper.abs_url
+    yield "ER", ""
+
+
+def read_entries(home: DataHome, day: date, language: str) -> list[DigestEntry]:
+    """A finished day's papers with their summaries. Raises FileNotFoundError where there are none yet."""
+    papers = tables.papers_from_table(home.read_table(home.papers_file(day), tables.PAPERS))
+    rows = tables.summaries_from_table(home.read_table(home.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
+    summaries = {row.arxiv_id: row for row in rows}
+    return [DigestEntry(paper, summaries[paper.arxiv_id]) for paper in papers]
+
+
+if __name__ == "__main__":
+    shop = Workshop(load_settings())
+    sys.stdout.write(render_ris(read_entries(shop.home, date.fromisoformat(sys.argv[1]), shop.languages[0].tag)))
