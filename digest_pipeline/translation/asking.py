@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -186,23 +186,17 @@ class Asker:
         messages: Sequence[Message] = job.prompt.messages
         most_tokens, rejections, cuts = most_output_tokens(job.prompt), 0, 0
         while True:
-            answer, asked_at = await self._request(job, self._chat_request(job, model, messages, most_tokens))
-            try:
-                verdict = _verdict(job.prompt, answer)
-                stored = self._stored(job, key, model, messages, answer, asked_at)
-                if verdict.texts is not None:
-                    await self._keep(job, stored)
-                    return result_of(verdict, stored, from_cache=False)
-                await self._keep_rejected(job, stored, verdict)
-            finally:
-                self._no_longer_under_way()
-            if answer.finish_reason == "length" and cuts < MOST_CUTS:
+            request = self._chat_request(job, model, messages, most_tokens)
+            verdict, stored = await self._exchange(job, key, request)
+            if verdict.texts is not None:
+                return result_of(verdict, stored, from_cache=False)
+            if stored.finish_reason == "length" and cuts < MOST_CUTS:
                 cuts, most_tokens = cuts + 1, 2 * most_tokens
                 continue
             rejections += 1
             if rejections >= most_rejections:
                 return verdict.flags
-            messages = build_retry(job.prompt, answer.text, verdict.rejections)
+            messages = build_retry(job.prompt, stored.raw, verdict.rejections)
 
     def _chat_request(self, job: Job, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:
         longest = self.desk.request_timeout_seconds
@@ -212,14 +206,16 @@ class Asker:
 
     # -- one request, with its retries ----------------------------------------------------------------
 
-    async def _request(self, job: Job, request: ChatRequest) -> tuple[ProviderAnswer, datetime]:
-        """The caller's task is under way when this returns, until it says otherwise."""
+    async def _exchange(self, job: Job, key: str, request: ChatRequest) -> tuple[Verdict, StoredAnswer]:
+        """An answer, judged and kept. Its place is free only then, so that a kill costs no more than what has a place."""
         while True:
             if job.seconds >= self.desk.paper_timeout_seconds:
                 raise _GivenUp(f"no usable answer within {self.desk.paper_timeout_seconds:g} s")
             await self._afford(job.key, request)
             try:
-                return await self._try(job, request)
+                async with self.pacer.turn() as started, self._counted_as_under_way():
+                    answer, asked_at = await self._send(job, request, started)
+                    return await self._judge_and_keep(job, key, request, answer, asked_at)
             except TryAgain as trouble:
                 await self._settle(job.key)
                 wait = self._after_trouble(job, trouble)
@@ -228,33 +224,54 @@ class Asker:
                 raise
             await asyncio.sleep(wait)
 
-    async def _try(self, job: Job, request: ChatRequest) -> tuple[ProviderAnswer, datetime]:
-        async with self.pacer.turn() as started:
-            if self.is_stopping:
-                raise Stopping
-            task = asyncio.current_task()
-            if task is not None:
-                self.under_way.add(task)
-            asked_at = self.desk.now()
-            self.tally.requests += 1
-            self.first_sent.set()
-            try:
-                answer = await self._provider.complete(request)
-            except BaseException as error:
-                self._no_longer_under_way()
-                self._tell_pacer(job, error, started)
-                raise
-            finally:
-                self.first_returned.set()
-            took = asyncio.get_running_loop().time() - started
-            job.seconds += took
-            self._slowest_seconds = max(self._slowest_seconds, took)
-            self._refused_papers = 0
-            self.pacer.answered()
-            return answer, asked_at
+    @contextlib.asynccontextmanager
+    async def _counted_as_under_way(self) -> AsyncIterator[None]:
+        if self.is_stopping:
+            raise Stopping
+        task = asyncio.current_task()
+        assert task is not None
+        self.under_way.add(task)
+        try:
+            yield
+        finally:
+            self.under_way.discard(task)
 
-    def _tell_pacer(self, job: Job, error: BaseException, started: float) -> None:
+    async def _send(self, job: Job, request: ChatRequest, started: float) -> tuple[ProviderAnswer, datetime]:
+        asked_at = self.desk.now()
+        self.tally.requests += 1
+        self.first_sent.set()
+        try:
+            answer = await self._provider.complete(request)
+        except Exception as error:
+            self._tell_pacer(job, error, started)
+            raise
+        finally:
+            self.first_returned.set()
+        took = asyncio.get_running_loop().time() - started
+        job.seconds += took
+        self._slowest_seconds = max(self._slowest_seconds, took)
+        self._refused_papers = 0
+        self.pacer.answered()
+        return answer, asked_at
+
+    async def _judge_and_keep(
+        self, job: Job, key: str, request: ChatRequest, answer: ProviderAnswer, asked_at: datetime
+    ) -> tuple[Verdict, StoredAnswer]:
+        verdict = _verdict(job.prompt, answer)
+        stored = self._stored(job, key, request, answer, asked_at)
+        if verdict.is_accepted:
+            await self._threads.call(self.desk.store.put, stored)
+        else:
+            await self._threads.call(self.desk.store.put_rejected, stored, verdict.flags)
+            job.rejected.append(stored)
+        self.tally.add(stored)
+        await self._settle(job.key, stored.cost_usd)
+        return verdict, stored
+
+    def _tell_pacer(self, job: Job, error: Exception, started: float) -> None:
         """Within the turn, so that a cut or a pause counts before the next request starts."""
+        if isinstance(error, ProviderRefused):
+            self.is_stopping = True  # at once: the place that becomes free now must not be taken for another refusal
         if isinstance(error, PaperRefused):
             self._count_refusal(error)
         if not isinstance(error, TryAgain):
@@ -286,11 +303,6 @@ class Asker:
         if job.troubles >= MOST_TROUBLES:
             raise _GivenUp(f"{job.troubles} requests failed, the last with: {trouble.what_happened}")
         return self.pacer.backoff(job.troubles)
-
-    def _no_longer_under_way(self) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self.under_way.discard(task)
 
     # -- money ----------------------------------------------------------------------------------------
 
@@ -346,9 +358,9 @@ class Asker:
 
     # -- keeping --------------------------------------------------------------------------------------
 
-    def _stored(self, job: Job, key: str, model: str, messages: Sequence[Message], answer: ProviderAnswer, asked_at: datetime) -> StoredAnswer:
-        usage = answer.usage or estimated_usage(messages, answer.text)
-        cost = self.desk.prices.cost(model, usage)
+    def _stored(self, job: Job, key: str, request: ChatRequest, answer: ProviderAnswer, asked_at: datetime) -> StoredAnswer:
+        usage = answer.usage or estimated_usage(request.messages, answer.text)
+        cost = self.desk.prices.cost(request.model, usage)
         if cost is None:
             cost = self.desk.prices.cost(answer.model, usage)
         return StoredAnswer(
@@ -372,17 +384,6 @@ class Asker:
             earlier_output_tokens=sum(earlier.output_tokens for earlier in job.rejected),
             earlier_cost_usd=sum_or_unknown([earlier.cost_usd for earlier in job.rejected]),
         )
-
-    async def _keep(self, job: Job, answer: StoredAnswer) -> None:
-        await self._threads.call(self.desk.store.put, answer)
-        self.tally.add(answer)
-        await self._settle(job.key, answer.cost_usd)
-
-    async def _keep_rejected(self, job: Job, answer: StoredAnswer, verdict: Verdict) -> None:
-        await self._threads.call(self.desk.store.put_rejected, answer, verdict.flags)
-        job.rejected.append(answer)
-        self.tally.add(answer)
-        await self._settle(job.key, answer.cost_usd)
 
     def _of_rejected(self, job: Job, reasons: tuple[str, ...]) -> Result:
         return Result(

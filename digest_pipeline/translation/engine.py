@@ -151,7 +151,8 @@ class _Run:
         gate = asyncio.Event()
         tasks = [asyncio.create_task(self._produce()), asyncio.create_task(self._open_gate(gate))]
         tasks += [asyncio.create_task(self._watch()), asyncio.create_task(self._beat())]
-        workers = min(self._desk.pacing.most_at_once, max(1, self._total))
+        at_once = self._desk.pacing.most_at_once
+        workers = min(at_once + max(2, at_once // 4), max(1, self._total))  # a few more than places: one waits at each door with its claim
         tasks += [asyncio.create_task(self._serve_all(None if number == 0 else gate)) for number in range(workers)]
         end = asyncio.create_task(self._finished.wait())
         try:

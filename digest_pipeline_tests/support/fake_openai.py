@@ -2,12 +2,16 @@
 
 What lives here: `FakeOpenAI` (chat completions, files, batches) and the replies a test can order. Answers keep every
 placeholder and number of what they were asked, so that they pass the checks. Standard library only; stops by itself.
+As a process of its own, `python -m digest_pipeline_tests.support.fake_openai LATENCY JITTER` prints its address and
+serves until its standard input ends.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -134,6 +138,8 @@ class FakeOpenAI:
     def __init__(self) -> None:
         self.behave: Callable[[Asked], Reply | None] = lambda _: None
         self.latency_seconds = 0.0
+        self.jitter = 0.0
+        """Standard deviation of the latency, as a share of it."""
         self.asked: list[Asked] = []
         self.times: list[float] = []
         self.answered: Counter[str] = Counter()
@@ -167,7 +173,8 @@ class FakeOpenAI:
             asked = self._note(body, self._running)
         try:
             reply = self.behave(asked) or self._good(asked)
-            self.over.wait(reply.wait_seconds if reply.wait_seconds else self.latency_seconds)
+            latency = max(0.0, random.gauss(self.latency_seconds, self.jitter * self.latency_seconds))
+            self.over.wait(reply.wait_seconds or latency)
             return reply
         finally:
             with self._lock:
@@ -330,3 +337,15 @@ def fake_openai() -> Iterator[FakeOpenAI]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def main(latency_seconds: float, jitter: float) -> None:
+    with fake_openai() as fake:
+        fake.latency_seconds, fake.jitter = latency_seconds, jitter
+        print(fake.url, flush=True)
+        sys.stdin.read()
+        print(json.dumps({"requests": fake.requests, "peak": fake.peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), float(sys.argv[2]))
