@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from digest_pipeline import __version__, sample
-from digest_pipeline.errors import DigestError
+from digest_pipeline.errors import DigestError, SettingsError
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.workshop import Workshop, utc_now
 
@@ -136,7 +136,8 @@ def _next_step(settings: Settings) -> str:
 def _forecast(arguments: argparse.Namespace, settings: Settings) -> int:
     from digest_pipeline.forecast import forecast_range
 
-    print(forecast_range(Workshop(settings), arguments.first, arguments.last).to_text())
+    live = settings.model_copy(update={"demo": False})  # asked before there is a key, it is the live run's cost that is wanted
+    print(forecast_range(Workshop(live), arguments.first, arguments.last).to_text())
     return OK
 
 
@@ -144,6 +145,8 @@ def _backfill(arguments: argparse.Namespace, settings: Settings) -> int:
     from digest_pipeline.forecast import forecast_range
     from digest_pipeline.orchestration.running import run_listing_days
 
+    if settings.is_sample:
+        raise SettingsError("a backfill needs a model, and neither OPENAI_API_KEY nor OPENAI_BASE_URL is set", what_to_do="set one of them; `digest forecast` works without")
     shop = Workshop(settings)
     expected = forecast_range(shop, arguments.first, arguments.last)
     print(expected.to_text(), flush=True)
