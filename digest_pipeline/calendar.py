@@ -28,6 +28,7 @@ from digest_pipeline.errors import ListingDateError, SettingsError
 EASTERN = ZoneInfo("America/New_York")
 ANNOUNCEMENT_TIME = time(20, 0)
 FIRST_LISTING_WITH_PRESENT_IDS = date(2007, 4, 2)
+"""The first listing with today's YYMM.NNNN ids; nothing older can be reconstructed by id block."""
 _ONE_DAY = timedelta(days=1)
 _SATURDAY = 5
 

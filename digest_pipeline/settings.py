@@ -21,10 +21,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from digest_pipeline import taxonomy
+from digest_pipeline.calendar import FIRST_LISTING_WITH_PRESENT_IDS
 from digest_pipeline.errors import SettingsError
-
-FIRST_ID_LISTING = date(2007, 4, 2)
-"""The first listing with today's YYMM.NNNN ids; nothing older can be reconstructed by id block."""
+from digest_pipeline.translation.languages import known_language_tags
 
 
 def project_root() -> Path:
@@ -56,8 +55,6 @@ def _known_categories(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _known_languages(values: tuple[str, ...]) -> tuple[str, ...]:
-    from digest_pipeline.translation.languages import known_language_tags
-
     for value in values:
         if value not in known_language_tags():
             raise ValueError(f"{value!r} is no language of ours; allowed: {', '.join(sorted(known_language_tags()))}")
@@ -90,18 +87,29 @@ class Settings(BaseSettings):
 
     # where things lie
     data_dir: str = Field("", description="Folder or URL (`s3://…`, `gs://…`, `az://…`) of all data. Default: `data/` beside `workspace.yaml`.")
-    answers_dir: str = Field("", description="Folder or URL of the store of paid answers, to be shared by a lab. Default: `answers/` in the data directory.")
-    demo: bool | None = Field(None, description="true: the bundled sample day under `data/sample/`. Default: true exactly when neither OPENAI_API_KEY nor OPENAI_BASE_URL is set.")
+    answers_dir: str = Field(
+        "", description="Folder or URL of the store of paid answers, to be shared by a lab. Default: `answers/` in the data directory."
+    )
+    demo: bool | None = Field(
+        None,
+        description="true: the bundled sample day under `data/sample/`. Default: true exactly when neither OPENAI_API_KEY nor OPENAI_BASE_URL is set.",
+    )
 
     # arXiv
     arxiv_api_url: HttpUrl = Field("https://export.arxiv.org/api/query", description="arXiv's query API.")
     arxiv_rss_url: HttpUrl = Field("https://rss.arxiv.org/rss", description="arXiv's announcement feeds; `/cs.CL+cs.IR` is appended.")
-    arxiv_interval_seconds: float = Field(3.0, ge=0, description="Least time between two requests to arXiv, over all processes. arXiv's terms ask for 3.")
+    arxiv_interval_seconds: float = Field(
+        3.0, ge=0, description="Least time between two requests to arXiv, over all processes. arXiv's terms ask for 3."
+    )
     arxiv_timeout_seconds: float = Field(60.0, gt=0, description="Time limit of one request to arXiv, from start to last byte.")
     arxiv_attempts: int = Field(6, ge=1, description="How often one request to arXiv is tried before the run fails.")
     contact: str = Field("", description="Your e-mail or page; goes into the User-Agent, as arXiv asks.")
-    skipped_evenings_file: Path | None = Field(None, description="CSV of further evenings without announcement (`freeze_skip_date,description`), added to the built-in list.")
-    publication_wait_seconds: float = Field(600.0, ge=0, description="How long one run waits for a listing that is not published yet; the schedule then asks again by itself.")
+    skipped_evenings_file: Path | None = Field(
+        None, description="CSV of further evenings without announcement (`freeze_skip_date,description`), added to the built-in list."
+    )
+    publication_wait_seconds: float = Field(
+        600.0, ge=0, description="How long one run waits for a listing that is not published yet; the schedule then asks again by itself."
+    )
     publication_poll_seconds: float = Field(60.0, gt=0, description="How often a waiting run looks again.")
 
     # the model
@@ -111,11 +119,17 @@ class Settings(BaseSettings):
     paper_timeout_seconds: float = Field(300.0, gt=0, description="Time limit of one paper, over all attempts; a paper that hits it is quarantined.")
     structured_summary: bool = Field(False, description="Also ask for motivation, method, result, conclusion (about a third more output tokens).")
     batch: BatchMode = Field(BatchMode.NEVER, description="`backfill` or `always`: send through the endpoint's Batch API at half price, slower.")
-    budget_per_run_usd: float | None = Field(None, gt=0, description="Hard limit of one run's spending; what is not asked is marked and can be run again.")
+    budget_per_run_usd: float | None = Field(
+        None, gt=0, description="Hard limit of one run's spending; what is not asked is marked and can be run again."
+    )
     budget_per_month_usd: float | None = Field(None, gt=0, description="Hard limit of a calendar month's (UTC) spending over all runs.")
     prices_file: Path | None = Field(None, description="TOML of model prices that overrides the built-in table.")
-    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY", description="The endpoint's key, as the `openai` package reads it.")
-    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL", description="The endpoint's address, as the `openai` package reads it.")
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="The endpoint's key, as the `openai` package reads it."
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias="OPENAI_BASE_URL", description="The endpoint's address, as the `openai` package reads it."
+    )
 
     # schedule, alerts, mail
     schedule_time: time = Field(time(0, 20), description="Time of day, US Eastern, of the daily run; the feed flips at 00:00.")
@@ -125,7 +139,9 @@ class Settings(BaseSettings):
     announce_urls: SecretList = Field((), description="Comma list of Apprise addresses told when a day's digest is ready.")
     smtp_url: SecretStr | None = Field(None, description="`smtp://user:password@host:port` or `smtps://…` for the e-mail digest.")
     mail_from: str = Field("", description="Sender of the e-mail digest.")
-    mail_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field((), description="Recipients of the whole digest; those of a watch list stand in watch.toml.")
+    mail_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
+        (), description="Recipients of the whole digest; those of a watch list stand in watch.toml."
+    )
     dagster_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI; used for links in alerts.")
 
     # pages and feeds
@@ -207,9 +223,10 @@ def _toml_settings(path: Path) -> dict[str, Any]:
 
 
 def _checked(settings: Settings) -> Settings:
-    if settings.first_listing < FIRST_ID_LISTING:
+    if settings.first_listing < FIRST_LISTING_WITH_PRESENT_IDS:
         raise SettingsError(
-            f"DIGEST_FIRST_LISTING={settings.first_listing} lies before arXiv's present ids", what_to_do=f"use {FIRST_ID_LISTING} or later"
+            f"DIGEST_FIRST_LISTING={settings.first_listing} lies before arXiv's present ids",
+            what_to_do=f"use {FIRST_LISTING_WITH_PRESENT_IDS} or later",
         )
     return settings
 

@@ -1,0 +1,150 @@
+"""One direction of dependence between the rooms, held over the real imports, so that a newcomer can read them in order."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+
+import pytest
+
+from digest_pipeline_tests.support.rooms import GOLDEN, LANGUAGES, imports, modules, outside_packages, public_names, room_of, tree_of
+
+DOMAIN = {"errors", "model", "taxonomy", "calendar", "tables", "home"}
+MAY_USE: dict[str, set[str]] = {
+    # the nouns: what everything stands on
+    "errors": set(),
+    "model": set(),
+    "taxonomy": set(),
+    "sample": set(),
+    "calendar": {"errors"},
+    "tables": {"model"},
+    "home": {"tables"},
+    LANGUAGES: {"errors"},
+    "settings": {"errors", "taxonomy", "calendar", LANGUAGES},
+    # a day's way: each room knows the nouns and, at most, the rooms before it
+    "sources": {*DOMAIN, "sample"} - {"tables"},
+    "papers": {*DOMAIN, "sources"} - {"calendar"},
+    "translation": {"errors", "model", "settings", "sample", LANGUAGES},
+    "digest": {"errors", "model", LANGUAGES},
+    "site": {*DOMAIN, "settings", LANGUAGES, "papers"},
+    "notify": {*DOMAIN, "settings", LANGUAGES, "site"} - {"taxonomy", "calendar"},
+    # the rooms put together, without Dagster
+    "workshop": {"errors", "calendar", "home", "settings", "sample", LANGUAGES, "sources", "translation"},
+    "stages": {"errors", "model", "tables", "workshop", LANGUAGES, "sources", "papers", "translation", "digest", "site"},
+    "reconcile": {"model", "tables", "workshop"},
+    "forecast": {"errors", "model", "tables", "workshop", "sources", "translation"},
+    "doctor": {"errors", "calendar", "settings", "workshop", "sources", "site", "notify"},
+    "reference": {"model", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
+    # and with it
+    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "papers", "translation", "site", "notify"} - {"model", "taxonomy"},
+    "definitions": {"orchestration"},
+    "cli": {"errors", "settings", "sample", "workshop", "sources", "papers", "translation", "site", "forecast", "doctor", "orchestration"},
+}
+"""Room → the rooms it may use. A new line here is a decision; say in the commit why."""
+
+PUTS_THE_FRAMEWORK_IN = {"orchestration", "definitions"}
+LOOKS_FOR_ITSELF = {
+    ("translation.store", "translation.sqlite_store"),  # `open_store` chooses the body that fits the address
+    ("translation.store", "translation.object_store"),
+    ("translation.desk", "translation.batch"),  # the endpoint's batch half is loaded only where batches are used
+}
+"""Pairs of modules that know each other; the first loads the second inside a function."""
+
+
+def edges() -> dict[tuple[str, str], str]:
+    """(room, room it uses) → one module that does; the package's own `__init__` (the version) counts for nothing."""
+    return {
+        (room_of(i.module), room_of(i.target)): f"{i.module} uses {i.target}"
+        for i in imports()
+        if i.target and room_of(i.module) != room_of(i.target)
+    }
+
+
+def test_each_room_uses_only_rooms_that_lie_before_it() -> None:
+    forbidden = [where for (room, used), where in edges().items() if used not in MAY_USE.get(room, set())]
+    assert forbidden == []
+
+
+def test_the_allowed_directions_have_no_circle_and_name_every_room() -> None:
+    list(TopologicalSorter(MAY_USE).static_order())  # raises CycleError
+    assert set(MAY_USE) == {room_of(module) for module in modules()} - {""}
+
+
+def test_no_direction_is_allowed_that_nobody_takes() -> None:
+    unused = [f"{room} → {used}" for room, allowed in MAY_USE.items() for used in allowed if (room, used) not in edges()]
+    assert sorted(unused) == []
+
+
+def test_no_two_modules_wait_for_each_other_also_not_inside_functions() -> None:
+    pairs = {(i.module, i.target) for i in imports() if i.target and i.module != i.target}
+    lazy = {(i.module, i.target) for i in imports() if not i.is_eager}
+    graph: dict[str, set[str]] = {}
+    for module, target in pairs - LOOKS_FOR_ITSELF:
+        graph.setdefault(module, set()).add(target)
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, naming the circle
+    assert lazy >= LOOKS_FOR_ITSELF
+
+
+def test_only_one_room_knows_dagster() -> None:
+    knows = {room_of(module) for module, path in modules().items() if any(name.startswith("dagster") for name in outside_packages(path))}
+    assert knows == PUTS_THE_FRAMEWORK_IN
+    assert [i.module for i in imports() if room_of(i.target) == "orchestration" and room_of(i.module) == "cli" and i.is_eager] == []
+
+
+def test_the_command_line_says_its_help_without_loading_dagster() -> None:
+    script = "import sys\nfrom digest_pipeline.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint('dagster' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda name: name or "digest_pipeline")
+def test_every_module_opens_with_what_lives_there(module: str) -> None:
+    docstring = ast.get_docstring(tree_of(modules()[module]))
+    assert docstring
+    assert docstring.splitlines()[0].rstrip().endswith((".", ":", ",")) or len(docstring.splitlines()) > 1
+
+
+def test_the_names_each_room_gives_to_others_are_the_listed_ones() -> None:
+    """A change here changes a seam. To accept it: python -m digest_pipeline_tests.support.rooms"""
+    assert public_names() == GOLDEN.read_text(encoding="utf-8")
+
+
+AT_IMPORT = """
+import importlib, os, sys
+names = sys.argv[1:]
+for name in names: importlib.import_module(name)          # first, so that libraries are loaded and do not count
+for name in [n for n in sys.modules if n.split('.')[0] == 'digest_pipeline']: del sys.modules[name]
+
+touched = []
+CLOCK = {'time', 'time_ns', 'monotonic', 'perf_counter', 'now', 'utcnow', 'today', 'localtime', 'gmtime'}
+def ours():
+    frame = sys._getframe(2)
+    while frame is not None:                               # up to the module whose body is running
+        if os.sep.join(('', 'pydantic', '')) in frame.f_code.co_filename or 'dagster' in frame.f_code.co_filename:
+            return None                                    # they look while they make a class or an asset; nothing of ours depends on it
+        if frame.f_code.co_name == '<module>' and frame.f_globals.get('__name__', '').startswith('digest_pipeline'):
+            return frame.f_globals['__name__']
+        frame = frame.f_back
+def watch(frame, event, what):
+    if event == 'c_call' and what.__name__ in CLOCK and (module := ours()):
+        touched.append(f'{module}: clock, {what.__qualname__}')
+sys.addaudithook(lambda event, args: touched.append(f'{m}: {event}') if event.startswith(('socket.', 'urllib.')) and (m := ours()) else None)
+class Guarded(type(os.environ)):
+    def __getitem__(self, name):
+        if m := ours(): touched.append(f'{m}: environment, {name}')
+        return super().__getitem__(name)
+os.environ.__class__ = Guarded
+sys.setprofile(watch)
+for name in names: importlib.import_module(name)
+sys.setprofile(None)
+print(chr(10).join(sorted(set(touched))))
+"""
+
+
+def test_no_module_asks_clock_network_or_environment_while_it_is_loaded() -> None:
+    """All but `definitions`, which Dagster loads to be given the definitions that the settings make."""
+    names = [f"digest_pipeline.{module}".rstrip(".") for module in modules() if module != "definitions"]
+    done = subprocess.run([sys.executable, "-c", AT_IMPORT, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines() == []
