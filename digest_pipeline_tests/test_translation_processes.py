@@ -86,4 +86,3 @@ def test_memory_stays_flat_on_the_largest_day(endpoint: FakeOpenAI, tmp_path: Pa
     assert large["translated"] == 2855
     assert large["peak_mb"] < 600
     assert large["peak_mb"] < small["peak_mb"] + 60, "20 KB a paper: its rows, not its requests"
-

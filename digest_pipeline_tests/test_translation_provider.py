@@ -48,7 +48,9 @@ def test_a_key_is_taken_out_of_any_text(before: str, after: str) -> None:
     assert key not in Scrubber(key)(f"{before}{key}{after}")
 
 
-@pytest.mark.parametrize("text", ["Incorrect API key provided: sk-proj-ab***********xyz", "Authorization: Bearer abc.def", "http://user:pass@host/v1"])
+@pytest.mark.parametrize(
+    "text", ["Incorrect API key provided: sk-proj-ab***********xyz", "Authorization: Bearer abc.def", "http://user:pass@host/v1"]
+)
 def test_what_looks_like_a_key_is_taken_out_though_it_is_not_ours(text: str) -> None:
     scrubbed = Scrubber(None)(text)
     assert "(key)" in scrubbed

@@ -345,7 +345,7 @@ _MODEL = re.compile(
     r"model_not_found|(?:unknown|invalid|no such|unsupported) model|model\b.{0,120}?(?:does not exist|not found|not exist|is not available)",
     re.I | re.S,
 )
-_KEY = re.compile(r"invalid_api_key|(?:incorrect|invalid) api key|api key (?:not valid|is invalid)", re.I)
+_KEY = re.compile(r"invalid_api_key|no_db_connection|(?:incorrect|invalid) api key|api key (?:not valid|is invalid)", re.I)
 _PAPER = re.compile(
     r"content_filter|content management policy|content_policy|moderation|flagged|context_length_exceeded|context length|maximum context|too many tokens|prompt is too long",
     re.I,
