@@ -116,7 +116,9 @@ def _print_result(shop: Workshop, day: date, succeeded: bool) -> None:
         print(f"  {note}")
     for row in read_ledger(home, day):
         if row.category == ALL:
-            print(f"  {row.language}: announced {row.announced} = fetched {row.fetched} = translated {row.translated} + untranslated {row.untranslated} = rendered {row.rendered}")
+            print(
+                f"  {row.language}: announced {row.announced} = fetched {row.fetched} = translated {row.translated} + untranslated {row.untranslated} = rendered {row.rendered}"
+            )
     print("\nFiles")
     for language in shop.languages:
         print(f"  {home.root}/{home.digest_folder(language.tag, day)}/all.md")
@@ -146,7 +148,10 @@ def _backfill(arguments: argparse.Namespace, settings: Settings) -> int:
     from digest_pipeline.orchestration.running import run_listing_days
 
     if settings.is_sample:
-        raise SettingsError("a backfill needs a model, and neither OPENAI_API_KEY nor OPENAI_BASE_URL is set", what_to_do="set one of them; `digest forecast` works without")
+        raise SettingsError(
+            "a backfill needs a model, and neither OPENAI_API_KEY nor OPENAI_BASE_URL is set",
+            what_to_do="set one of them; `digest forecast` works without",
+        )
     shop = Workshop(settings)
     expected = forecast_range(shop, arguments.first, arguments.last)
     print(expected.to_text(), flush=True)

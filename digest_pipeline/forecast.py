@@ -47,7 +47,11 @@ class RangeForecast:
 
     def to_text(self) -> str:
         to_fetch = len(self.days) - self.skipped - self.kept
-        unknown = "unknown (no listing of these categories was fetched yet: run one day first)" if self.papers_estimated is None else f"about {self.papers_estimated}"
+        unknown = (
+            "unknown (no listing of these categories was fetched yet: run one day first)"
+            if self.papers_estimated is None
+            else f"about {self.papers_estimated}"
+        )
         lines = [
             f"{self.days[0]} to {self.days[-1]}: {len(self.days)} listing days, {self.skipped} without announcement, {self.kept} kept, {to_fetch} to fetch",
             f"  arXiv   about {self.requests} requests, {_duration(self.arxiv_seconds)}, one after another",
@@ -62,7 +66,9 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
     """Raises ListingDateError for a range without listing days, the wrong way round, or into the future."""
     days = tuple(shop.calendar.listing_days(first, last)) if first <= last else ()
     if not days:
-        raise ListingDateError(f"{first} to {last} holds no listing day", what_to_do="give the earlier date first; listings are dated Monday to Friday")
+        raise ListingDateError(
+            f"{first} to {last} holds no listing day", what_to_do="give the earlier date first; listings are dated Monday to Friday"
+        )
     for end in (days[0], days[-1]):
         shop.calendar.require_listing_day(end)
     shop.calendar.require_announceable(days[-1], shop.now())
@@ -117,7 +123,9 @@ def _sum(known: float | None, estimated: float | None) -> float | None:
 
 def usual_paper(day: date) -> Paper:
     """A paper of mean length, for days that are not fetched yet."""
-    return Paper("0000.00000", 1, AnnounceType.NEW, "cs.CL", ("cs.CL",), "x" * 75, USUAL_ABSTRACT, (), (), None, None, None, None, None, day, Evidence.ID_BLOCK)
+    return Paper(
+        "0000.00000", 1, AnnounceType.NEW, "cs.CL", ("cs.CL",), "x" * 75, USUAL_ABSTRACT, (), (), None, None, None, None, None, day, Evidence.ID_BLOCK
+    )
 
 
 def _duration(seconds: float) -> str:
@@ -126,5 +134,3 @@ def _duration(seconds: float) -> str:
 
 def _dollars(amount: float | None) -> str:
     return "unknown (the model has no price in the table)" if amount is None else f"${amount:,.2f}"
-
-

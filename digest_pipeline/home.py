@@ -123,11 +123,11 @@ def _replace_file(target: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; these files are meant to be served and shared
-        os.replace(temporary, target)
+        Path(temporary).chmod(0o644)  # mkstemp makes it private; these files are meant to be served and shared
+        Path(temporary).replace(target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+            Path(temporary).unlink()
         raise
     with _directory(target.parent) as folder:
         os.fsync(folder)

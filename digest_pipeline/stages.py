@@ -68,7 +68,9 @@ class StageReport:
 
 def fetch(shop: Workshop, day: date, *, refetch: bool = False) -> StageReport:
     """Raises ListingDateError, NotPublishedYet or a SourceError."""
-    manifest = keep_sample(day, shop.raw, shop.calendar, shop.now()) if shop.settings.is_sample else fetch_listing(day, shop.listing_desk, refetch=refetch)
+    manifest = (
+        keep_sample(day, shop.raw, shop.calendar, shop.now()) if shop.settings.is_sample else fetch_listing(day, shop.listing_desk, refetch=refetch)
+    )
     return StageReport(
         path=shop.home.raw_folder(day),
         rows=sum(file.records for file in manifest.files),
@@ -89,7 +91,12 @@ def _calendar_findings(shop: Workshop, manifest: RawManifest) -> Iterable[Findin
     expected = shop.calendar.is_announced(day)
     contradiction = [note for note in manifest.notes if "calendar" in note]
     agrees = expected == manifest.announced and not contradiction
-    yield Finding("arxiv_kept_to_its_calendar", agrees, "; ".join(contradiction) or f"{day}: {'announced' if manifest.announced else 'no announcement'}, as the calendar says", True)
+    yield Finding(
+        "arxiv_kept_to_its_calendar",
+        agrees,
+        "; ".join(contradiction) or f"{day}: {'announced' if manifest.announced else 'no announcement'}, as the calendar says",
+        True,
+    )
     coming = max(day, shop.now().date()).year + (1 if shop.now().month == 12 else 0)
     yield Finding(
         "the_calendar_covers_the_coming_weeks",
@@ -123,12 +130,16 @@ def assemble(shop: Workshop, day: date) -> StageReport:
             Finding(
                 "every_announced_paper_is_in_the_table",
                 not manifest.missing_ids,
-                f"missing: {', '.join(manifest.missing_ids)}; run the partition again to add them" if manifest.missing_ids else f"{len(papers)} of {len(papers)}",
+                f"missing: {', '.join(manifest.missing_ids)}; run the partition again to add them"
+                if manifest.missing_ids
+                else f"{len(papers)} of {len(papers)}",
             ),
             Finding(
                 "the_listing_has_its_usual_size",
                 not manifest.announced or usual is None or len(papers) >= SHRUNKEN * usual,
-                f"{len(papers)} papers; the median {day:%A} has {usual:g}" if usual is not None else f"{len(papers)} papers; too few earlier listings to compare",
+                f"{len(papers)} papers; the median {day:%A} has {usual:g}"
+                if usual is not None
+                else f"{len(papers)} papers; too few earlier listings to compare",
                 True,
             ),
         ),
@@ -256,7 +267,11 @@ def render(shop: Workshop, day: date, *, with_figure: bool = False) -> StageRepo
         figure=_day_figure(shop, day, papers) if with_figure else b"",
         numbers={
             "files": len(rows),
-            **{f"{name} ({row.language})": getattr(row, name) for row in whole for name in ("announced", "fetched", "translated", "untranslated", "rendered")},
+            **{
+                f"{name} ({row.language})": getattr(row, name)
+                for row in whole
+                for name in ("announced", "fetched", "translated", "untranslated", "rendered")
+            },
         },
         preview=first_rows or "\n".join(facts.notes),
         findings=tuple(_ledger_findings(rows)),
@@ -279,11 +294,16 @@ def _entries(shop: Workshop, day: date, papers: Sequence[Paper], language: Langu
         raise SourceError(f"there are no summaries of {day} in {language.tag}", what_to_do="materialize translated_summaries of that day first")
     summaries = {s.arxiv_id: s for s in tables.summaries_from_table(shop.home.read_table(path, tables.TRANSLATED_SUMMARIES))}
     if lacking := [p.arxiv_id for p in papers if p.arxiv_id not in summaries]:
-        raise SourceError(f"{len(lacking)} papers of {day} have no row in {path}, e.g. {lacking[0]}", what_to_do="materialize translated_summaries of that day again")
+        raise SourceError(
+            f"{len(lacking)} papers of {day} have no row in {path}, e.g. {lacking[0]}",
+            what_to_do="materialize translated_summaries of that day again",
+        )
     return [DigestEntry(p, summaries[p.arxiv_id]) for p in papers]
 
 
-def _render_one(shop: Workshop, facts: DayFacts, manifest: RawManifest, category: str, language: Language, entries: Sequence[DigestEntry]) -> DayLedger:
+def _render_one(
+    shop: Workshop, facts: DayFacts, manifest: RawManifest, category: str, language: Language, entries: Sequence[DigestEntry]
+) -> DayLedger:
     mine = in_category(category, [e.paper for e in entries])
     listed = {p.arxiv_id for p in mine}
     chosen = [e for e in entries if e.paper.arxiv_id in listed]
@@ -310,7 +330,11 @@ def _render_one(shop: Workshop, facts: DayFacts, manifest: RawManifest, category
 def _ledger_findings(rows: Sequence[DayLedger]) -> Iterable[Finding]:
     lost = [f"{row.language}/{row.category}: {', '.join(row.missing_rendered)}" for row in rows if row.missing_rendered]
     yield Finding("every_paper_is_in_the_digest", not lost, "; ".join(lost) or "read back from the files")
-    unequal = [f"{row.language}/{row.category}: announced {row.announced}, fetched {row.fetched}, rendered {row.rendered}" for row in rows if not row.balances]
+    unequal = [
+        f"{row.language}/{row.category}: announced {row.announced}, fetched {row.fetched}, rendered {row.rendered}"
+        for row in rows
+        if not row.balances
+    ]
     yield Finding("announced_fetched_and_rendered_are_equal", not unequal, "; ".join(unequal) or "in every category and language")
 
 
@@ -326,9 +350,13 @@ def publish(shop: Workshop) -> StageReport:
     return StageReport(
         path="site/",
         rows=report.days,
-        numbers={"days": report.days, "days_built": report.days_built, "paper_pages_built": report.papers_built, "files_written": report.files_written, "files_unchanged": report.files_unchanged},
+        numbers={
+            "days": report.days,
+            "days_built": report.days_built,
+            "paper_pages_built": report.papers_built,
+            "files_written": report.files_written,
+            "files_unchanged": report.files_unchanged,
+        },
         preview=report.search_problem,
         findings=(Finding("the_pages_can_be_searched", not report.search_problem, report.search_problem or "the index is up to date", True),),
     )
-
-

@@ -125,10 +125,7 @@ def summaries_to_table(summaries: Iterable[Summary]) -> pa.Table:
 
 
 def summaries_from_table(table: pa.Table) -> list[Summary]:
-    return [
-        Summary(**{**_known(row, Summary), "status": SummaryStatus(row["status"]), "flags": tuple(row["flags"])})
-        for row in table.to_pylist()
-    ]
+    return [Summary(**{**_known(row, Summary), "status": SummaryStatus(row["status"]), "flags": tuple(row["flags"])}) for row in table.to_pylist()]
 
 
 def to_parquet(table: pa.Table) -> bytes:

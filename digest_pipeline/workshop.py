@@ -90,7 +90,9 @@ class Workshop:
 
     def sends_batches(self, *, is_backfill: bool) -> bool:
         """Whether a run's papers go through the endpoint's Batch API first."""
-        return not self.settings.is_sample and (self.settings.batch is BatchMode.ALWAYS or (self.settings.batch is BatchMode.BACKFILL and is_backfill))
+        return not self.settings.is_sample and (
+            self.settings.batch is BatchMode.ALWAYS or (self.settings.batch is BatchMode.BACKFILL and is_backfill)
+        )
 
     @property
     def listing_desk(self) -> ListingDesk:

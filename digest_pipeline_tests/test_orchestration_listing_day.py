@@ -126,7 +126,11 @@ def test_another_day_than_the_samples_fails_saying_how_to_go_live(tmp_path: Path
 
 def failure_text(instance: dg.DagsterInstance, result: object) -> str:
     records = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)  # type: ignore[attr-defined]
-    return "\n".join(str(r.dagster_event.step_failure_data.user_failure_data or r.dagster_event.step_failure_data.error_display_string) for r in records if r.dagster_event)
+    return "\n".join(
+        str(r.dagster_event.step_failure_data.user_failure_data or r.dagster_event.step_failure_data.error_display_string)
+        for r in records
+        if r.dagster_event
+    )
 
 
 # -- live days ---------------------------------------------------------------------------------------
@@ -202,9 +206,15 @@ def test_a_dead_key_fails_the_run_at_once_and_leaves_later_days_untried(tmp_path
         assert openai.requests <= 2
 
 
-def test_a_paper_that_turns_up_later_fails_the_check_and_the_next_run_adds_it_without_paying_for_the_rest(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+def test_a_paper_that_turns_up_later_fails_the_check_and_the_next_run_adds_it_without_paying_for_the_rest(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
     with live(tmp_path, eastern(date(2026, 6, 12), 12)) as (shop, arxiv, openai):
-        in_window = [p.arxiv_id for p in arxiv.day(WEDNESDAY).block if p.submitted_at >= arxiv.day(WEDNESDAY).window[0] and set(p.categories) & {"cs.CL", "cs.LG"}]
+        in_window = [
+            p.arxiv_id
+            for p in arxiv.day(WEDNESDAY).block
+            if p.submitted_at >= arxiv.day(WEDNESDAY).window[0] and set(p.categories) & {"cs.CL", "cs.LG"}
+        ]
         arxiv.faults.hidden_ids.add(in_window[2])
         assert materialize(shop, instance, WEDNESDAY.isoformat(), select=UP_TO_DIGEST).success
         paid, asked = openai.requests, len(arxiv.requests)

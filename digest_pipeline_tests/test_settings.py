@@ -53,13 +53,13 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one(where: str, tmp_p
         (tmp_path / ".env").write_text("DIGEST_CATEGORYS=cs.CL\n")
     if where == "toml":
         (tmp_path / "digest.toml").write_text('categorys = ["cs.CL"]\n')
-    with pytest.raises(SettingsError, match="DIGEST_CATEGORYS.*DIGEST_CATEGORIES"):
+    with pytest.raises(SettingsError, match=r"DIGEST_CATEGORYS.*DIGEST_CATEGORIES"):
         load_settings({"DIGEST_CATEGORYS": "cs.CL"} if where == "environment" else {}, tmp_path)
 
 
 def test_a_broken_toml_file_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "digest.toml").write_text("categories = [\n")
-    with pytest.raises(SettingsError, match="not valid TOML.*line"):
+    with pytest.raises(SettingsError, match=r"not valid TOML.*line"):
         load_settings({}, tmp_path)
 
 
@@ -71,7 +71,13 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("environ", "is_sample"),
-    [({}, True), ({"OPENAI_API_KEY": "k"}, False), ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, False), ({"OPENAI_API_KEY": "k", "DIGEST_DEMO": "true"}, True), ({"DIGEST_DEMO": "0"}, False)],
+    [
+        ({}, True),
+        ({"OPENAI_API_KEY": "k"}, False),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, False),
+        ({"OPENAI_API_KEY": "k", "DIGEST_DEMO": "true"}, True),
+        ({"DIGEST_DEMO": "0"}, False),
+    ],
 )
 def test_the_sample_runs_exactly_without_key_and_endpoint_unless_told(environ: dict[str, str], is_sample: bool, tmp_path: Path) -> None:
     settings = load_settings(environ, tmp_path)

@@ -48,8 +48,26 @@ def announced_versions(day: date, desk: ListingDesk) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "day",
-    [date(2026, 6, 10), date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 9), date(2025, 12, 1), date(2026, 1, 5), date(2026, 3, 9), date(2025, 11, 4)],
-    ids=["ordinary", "last of a month", "first of a month", "tuesday", "after thanksgiving", "after new year", "spring clock change", "autumn clock change"],
+    [
+        date(2026, 6, 10),
+        date(2026, 6, 1),
+        date(2026, 6, 2),
+        date(2026, 6, 9),
+        date(2025, 12, 1),
+        date(2026, 1, 5),
+        date(2026, 3, 9),
+        date(2025, 11, 4),
+    ],
+    ids=[
+        "ordinary",
+        "last of a month",
+        "first of a month",
+        "tuesday",
+        "after thanksgiving",
+        "after new year",
+        "spring clock change",
+        "autumn clock change",
+    ],
 )
 def test_a_past_day_is_exactly_its_id_block_within_fifteen_requests(day: date, tmp_path: Path) -> None:
     with arxiv_around(day, eastern(day + timedelta(days=30), 12)) as arxiv:

@@ -65,7 +65,11 @@ def test_every_field_of_an_api_record_is_kept() -> None:
 BOMB = b'<?xml version="1.0"?><!DOCTYPE feed [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><feed xmlns="http://www.w3.org/2005/Atom">&b;</feed>'
 
 
-@pytest.mark.parametrize("body", [b"", b"Rate exceeded.", b"<html><p>busy</html>", atom_page("t", "x")[:-30], BOMB, rss_feed("t", "x")], ids=["empty", "words", "html", "torn", "bomb", "rss"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"Rate exceeded.", b"<html><p>busy</html>", atom_page("t", "x")[:-30], BOMB, rss_feed("t", "x")],
+    ids=["empty", "words", "html", "torn", "bomb", "rss"],
+)
 def test_what_is_no_whole_atom_feed_is_refused_in_words(body: bytes) -> None:
     assert atom.why_unusable(body)
     with pytest.raises(SourceError):

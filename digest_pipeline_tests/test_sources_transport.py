@@ -33,7 +33,13 @@ def arxiv() -> Iterator[FakeArxiv]:
 
 
 def adapter(folder: Path, interval: float = 0.0, attempts: int = 3, timeout: float = 2.0) -> PoliteAdapter:
-    return PoliteAdapter(Turnstile(folder / "turn.json", interval), Pace(interval, timeout, attempts), user_agent("t@example.org"), atom.why_unusable, now=lambda: datetime.now(UTC))
+    return PoliteAdapter(
+        Turnstile(folder / "turn.json", interval),
+        Pace(interval, timeout, attempts),
+        user_agent("t@example.org"),
+        atom.why_unusable,
+        now=lambda: datetime.now(UTC),
+    )
 
 
 def get(url: str, polite: PoliteAdapter) -> requests.Response:

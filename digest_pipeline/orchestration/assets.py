@@ -62,8 +62,19 @@ def asset_specs(partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
         )
 
     return [
-        spec(RAW, [], "What arXiv answered for this listing day, kept whole and compressed under `raw/<day>/` with a manifest of URLs, times and hashes.", {"python", "xml"}),
-        spec(PAPERS, [RAW], f"{tables.describe(tables.PAPERS).capitalize()}. `papers/date=<day>/papers.parquet`", {"python", "parquet"}, **{"dagster/column_schema": reporting.column_schema(tables.PAPERS)}),
+        spec(
+            RAW,
+            [],
+            "What arXiv answered for this listing day, kept whole and compressed under `raw/<day>/` with a manifest of URLs, times and hashes.",
+            {"python", "xml"},
+        ),
+        spec(
+            PAPERS,
+            [RAW],
+            f"{tables.describe(tables.PAPERS).capitalize()}. `papers/date=<day>/papers.parquet`",
+            {"python", "parquet"},
+            **{"dagster/column_schema": reporting.column_schema(tables.PAPERS)},
+        ),
         spec(
             SUMMARIES,
             [PAPERS],
@@ -71,8 +82,18 @@ def asset_specs(partitions: dg.PartitionsDefinition) -> list[dg.AssetSpec]:
             {"openai", "parquet"},
             **{"dagster/column_schema": reporting.column_schema(tables.TRANSLATED_SUMMARIES)},
         ),
-        spec(DIGESTS, [SUMMARIES], "The digests people read: `digests/<tag>/<day>/<category>.md` and `all.md`, and the day's ledger.", {"jinja", "markdown"}),
-        spec(SITE, [DIGESTS], "The static site under `site/`: pages, feeds, search and exports over all days, rebuilt where something changed.", {"html"}),
+        spec(
+            DIGESTS,
+            [SUMMARIES],
+            "The digests people read: `digests/<tag>/<day>/<category>.md` and `all.md`, and the day's ledger.",
+            {"jinja", "markdown"},
+        ),
+        spec(
+            SITE,
+            [DIGESTS],
+            "The static site under `site/`: pages, feeds, search and exports over all days, rebuilt where something changed.",
+            {"html"},
+        ),
     ]
 
 
@@ -87,7 +108,9 @@ def listing_day_assets(partitions: dg.PartitionsDefinition) -> dg.AssetsDefiniti
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool="listing_day",
     )
-    def listing_day(context: dg.AssetExecutionContext, config: ListingDayConfig, workshop: dg.ResourceParam[Workshop]) -> Iterator[dg.AssetCheckResult]:
+    def listing_day(
+        context: dg.AssetExecutionContext, config: ListingDayConfig, workshop: dg.ResourceParam[Workshop]
+    ) -> Iterator[dg.AssetCheckResult]:
         selected = {key.to_user_string() for key in context.selected_asset_keys}
         report = _materialize_days(context, config, workshop, selected)
         report.raise_if_any(context, workshop)
@@ -154,7 +177,9 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
     return outcome
 
 
-def _take_through(context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, selected: set[str], keys: list[str], outcome: _Report) -> list[str]:
+def _take_through(
+    context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, selected: set[str], keys: list[str], outcome: _Report
+) -> list[str]:
     """The days that went well; the others are in `outcome`, each at its own cost only."""
     done: list[str] = []
     for number, key in enumerate(keys, start=1):
@@ -174,7 +199,9 @@ def _take_through(context: dg.AssetExecutionContext, config: ListingDayConfig, s
     return done
 
 
-def _materialize_day(context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, key: str, selected: set[str], *, with_figure: bool) -> None:
+def _materialize_day(
+    context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, key: str, selected: set[str], *, with_figure: bool
+) -> None:
     day = day_of(key)
     steps: list[tuple[str, Callable[[], StageReport]]] = [
         (RAW, lambda: fetch(shop, day, refetch=config.refetch)),

@@ -57,7 +57,7 @@ def batch_sensor(settings: Settings, shop: Workshop, daily_job: Any) -> dg.Senso
         default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
         description="While batches are open, collects what ended; then runs the listing days that waited for them.",
     )
-    def look_after_batches(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+    def look_after_batches() -> list[dg.RunRequest] | dg.SkipReason:
         requests = [
             dg.RunRequest(run_key=f"batch of {day}, collected {at}", job_name=daily_job.name, partition_key=day, tags={SCHEDULED: "true"})
             for day, at in ready_days(shop.home).items()

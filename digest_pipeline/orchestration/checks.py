@@ -18,14 +18,35 @@ class Check:
 
 
 CHECKS = (
-    Check("arxiv_kept_to_its_calendar", "raw_arxiv_metadata", "Warns where arXiv announced on a day that its calendar skips, or not on one that it lists."),
-    Check("the_calendar_covers_the_coming_weeks", "raw_arxiv_metadata", "Warns while arXiv's list of skipped evenings for the coming year is not in the data."),
+    Check(
+        "arxiv_kept_to_its_calendar",
+        "raw_arxiv_metadata",
+        "Warns where arXiv announced on a day that its calendar skips, or not on one that it lists.",
+    ),
+    Check(
+        "the_calendar_covers_the_coming_weeks",
+        "raw_arxiv_metadata",
+        "Warns while arXiv's list of skipped evenings for the coming year is not in the data.",
+    ),
     Check("every_announced_paper_is_in_the_table", "papers", "No paper that arXiv announced is missing from the table."),
-    Check("the_listing_has_its_usual_size", "papers", "Warns where a listing has less than half of the weekday's median: a broken key or feed shrinks listings silently."),
+    Check(
+        "the_listing_has_its_usual_size",
+        "papers",
+        "Warns where a listing has less than half of the weekday's median: a broken key or feed shrinks listings silently.",
+    ),
     Check("nearly_every_paper_is_translated", "translated_summaries", "At most 2 % of the papers are quarantined."),
-    Check("nothing_waits_for_budget_or_batch", "translated_summaries", "Warns while papers are deferred for want of budget, or until their batch is back."),
+    Check(
+        "nothing_waits_for_budget_or_batch",
+        "translated_summaries",
+        "Warns while papers are deferred for want of budget, or until their batch is back.",
+    ),
     Check("every_paper_is_in_the_digest", "digest_files", "Each paper of the table is found when the digest files are read back."),
     Check("announced_fetched_and_rendered_are_equal", "digest_files", "The ledger balances in every category and language."),
     Check("the_pages_can_be_searched", "site", "Warns where the search index could not be built; pages and feeds are up to date all the same."),
-    Check("no_paper_turned_up_later", "papers", "The daily look back finds no paper of the last listings' id blocks that the table lacks.", is_of_a_step=False),
+    Check(
+        "no_paper_turned_up_later",
+        "papers",
+        "The daily look back finds no paper of the last listings' id blocks that the table lacks.",
+        is_of_a_step=False,
+    ),
 )

@@ -15,7 +15,9 @@ KEY_FORMAT = "%Y-%m-%d"
 
 def listing_day_partitions(first_listing: date) -> dg.TimeWindowPartitionsDefinition:
     """Mondays to Fridays from the first listing on; at a weekend the last key stays Friday's."""
-    return dg.TimeWindowPartitionsDefinition(cron_schedule="0 0 * * 1-5", start=first_listing.isoformat(), fmt=KEY_FORMAT, timezone="UTC", end_offset=1)
+    return dg.TimeWindowPartitionsDefinition(
+        cron_schedule="0 0 * * 1-5", start=first_listing.isoformat(), fmt=KEY_FORMAT, timezone="UTC", end_offset=1
+    )
 
 
 def day_of(partition_key: str) -> date:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from digest_pipeline.errors import SettingsError
+from digest_pipeline.errors import ListingDateError, SettingsError
 from digest_pipeline.orchestration.build import JOB, build_definitions
 from digest_pipeline.settings import project_root
 from digest_pipeline.workshop import Workshop
@@ -34,7 +34,8 @@ def prepare_dagster_home() -> Path:
 
 
 def run_listing_day(shop: Workshop, day: date, *, refetch: bool = False) -> bool:
-    """Materializes one listing day in this process, recorded in DAGSTER_HOME; true where it succeeded."""
+    """Materializes one listing day in this process, recorded in DAGSTER_HOME; true where it succeeded. Raises ListingDateError."""
+    _require_partition(shop, day)
     prepare_dagster_home()
     job = build_definitions(shop.settings, shop).resolve_job_def(JOB)
     with dg.DagsterInstance.get() as instance:
@@ -49,7 +50,8 @@ def run_listing_day(shop: Workshop, day: date, *, refetch: bool = False) -> bool
 
 
 def run_listing_days(shop: Workshop, days: Sequence[date]) -> bool:
-    """Materializes a range of listing days in one run; a failed day costs only itself."""
+    """Materializes a range of listing days in one run; a failed day costs only itself. Raises ListingDateError."""
+    _require_partition(shop, days[0])
     prepare_dagster_home()
     job = build_definitions(shop.settings, shop).resolve_job_def(JOB)
     with dg.DagsterInstance.get() as instance:
@@ -64,3 +66,12 @@ def run_listing_days(shop: Workshop, days: Sequence[date]) -> bool:
             },
         )
     return result.success
+
+
+def _require_partition(shop: Workshop, first: date) -> None:
+    """Dagster's own refusal of a day without a partition is a stack of its insides."""
+    if first < shop.settings.first_listing:
+        raise ListingDateError(
+            f"{first} lies before DIGEST_FIRST_LISTING={shop.settings.first_listing}",
+            what_to_do=f"set it to {first} or earlier; 2007-04-02 is the earliest",
+        )

@@ -78,7 +78,9 @@ def _requests(instance: dg.DagsterInstance, wanted: Sequence[date], now: datetim
         elif len(_runs(instance, key, [dg.DagsterRunStatus.FAILURE], since=now - timedelta(hours=LOOKS_FOR_HOURS))) >= TRIES_A_DAY:
             reasons.append(f"{key} failed {TRIES_A_DAY} times: see its runs, then materialize it by hand")
         else:
-            requests.append(dg.RunRequest(partition_key=key, run_key=f"{key} at {now:%Y-%m-%dT%H:%MZ}", tags={SCHEDULED: "true", "digest/listing": key}))
+            requests.append(
+                dg.RunRequest(partition_key=key, run_key=f"{key} at {now:%Y-%m-%dT%H:%MZ}", tags={SCHEDULED: "true", "digest/listing": key})
+            )
     return requests, reasons
 
 

@@ -41,7 +41,11 @@ def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str,
     day = manifest.listing_date
     papers = [_from_item(item, records.get((item.arxiv_id, item.version)), manifest, categories) for item in items]
     listed = {item.arxiv_id for item in items}
-    papers += [_from_record(r, day, categories) for r in _block_records(manifest, records.values()) if r.arxiv_id not in listed and _falls(r.categories, categories)]
+    papers += [
+        _from_record(r, day, categories)
+        for r in _block_records(manifest, records.values())
+        if r.arxiv_id not in listed and _falls(r.categories, categories)
+    ]
     for paper in papers:
         if not paper.title or not paper.abstract:
             raise SourceError(

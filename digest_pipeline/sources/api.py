@@ -76,14 +76,18 @@ class Arxiv:
         client.query_url_format = self._api_url + "?{}"
         before = len(self._api.captures)
         with polite_session(self._api) as client._session:
-            search = arxiv.Search(query=query, id_list=list(ids), max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate, sort_order=arxiv.SortOrder.Ascending)
+            search = arxiv.Search(
+                query=query, id_list=list(ids), max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate, sort_order=arxiv.SortOrder.Ascending
+            )
             try:
                 walked = sum(1 for _ in client.results(search))
             except arxiv.ArxivError as error:
                 raise ArxivUnavailable(f"arXiv's API: {error}", what_to_do="run the same partition again later") from error
         found = [record for capture in self._api.captures[before:] for record in atom.parse_page(capture.body)]
         if walked != len(found):
-            raise SourceError(f"the arxiv package read {walked} entries where the pages hold {len(found)}", what_to_do="report it with the day's raw files")
+            raise SourceError(
+                f"the arxiv package read {walked} entries where the pages hold {len(found)}", what_to_do="report it with the day's raw files"
+            )
         return list({(r.arxiv_id, r.version): r for r in found}.values())
 
 

@@ -82,7 +82,9 @@ def _record(entry: Element) -> ApiRecord:
         paper = VersionedId.parse(address.split("/abs/", 1)[1])
         submitted, updated = _time(entry, "atom:published"), _time(entry, "atom:updated")
     except (IndexError, ValueError) as error:
-        raise SourceError(f"the API's entry {address!r} lacks an id or a time ({error})", what_to_do="run again later; report it if it lasts") from None
+        raise SourceError(
+            f"the API's entry {address!r} lacks an id or a time ({error})", what_to_do="run again later; report it if it lasts"
+        ) from None
     categories = tuple(dict.fromkeys(c.get("term", "") for c in entry.iterfind("atom:category", _NS)))
     primary = entry.find("arxiv:primary_category", _NS)
     primary_term = primary.get("term", "") if primary is not None else categories[0] if categories else ""

@@ -280,7 +280,16 @@ class BlockFinder:
         if not records:
             return self._empty(day, upper)
         if self._releases_in_bulk(lower) and self._touches(upper):
-            return Block(day, False, None, None, (), (f"no announcement of its own: the ids run through the freeze of {upper.freeze_utc} without a break, so the blocks of its neighbours touch (a holiday that the calendar does not list)",))
+            return Block(
+                day,
+                False,
+                None,
+                None,
+                (),
+                (
+                    f"no announcement of its own: the ids run through the freeze of {upper.freeze_utc} without a break, so the blocks of its neighbours touch (a holiday that the calendar does not list)",
+                ),
+            )
         for edge in (lower, upper):
             self._edges.put(edge)
         return self._checked(day, month, lower, upper)
@@ -335,7 +344,7 @@ class BlockFinder:
             month.enumerate(lower.last_before + 1, known.last_before)
             return known
         if self._id_month(following) != month.month:
-            return self._end_of_month(day, month, lower, freeze)
+            return self._end_of_month(month, lower, freeze)
         sighting = self._sight(freeze, month.month)
         if not sighting.before and not sighting.after:
             return self._open_end(month, lower, freeze, lower.last_before)
@@ -388,7 +397,10 @@ class BlockFinder:
             first = page
         existing = month.between(1, head - 1)
         if existing and sighting.freeze - min(r.submitted_at_utc for r in existing) > timedelta(days=400):
-            raise EdgeUnclear(f"the block around {sighting.freeze} has no earlier neighbour and holds very old papers", what_to_do="report the day; fetch its neighbour first")
+            raise EdgeUnclear(
+                f"the block around {sighting.freeze} has no earlier neighbour and holds very old papers",
+                what_to_do="report the day; fetch its neighbour first",
+            )
         last = number_of(existing[0].arxiv_id) - 1 if existing else head - 1
         return Edge(sighting.freeze.isoformat(), month.month, last, None, len(existing), EdgeKind.OPEN)
 
@@ -404,7 +416,7 @@ class BlockFinder:
         found = month.between(lower.last_before + 1, start)
         return Edge(freeze.isoformat(), month.month, number_of(found[-1].arxiv_id) if found else lower.last_before, None, 0, EdgeKind.OPEN)
 
-    def _end_of_month(self, day: date, month: _Month, lower: Edge, freeze: datetime) -> Edge:
+    def _end_of_month(self, month: _Month, lower: Edge, freeze: datetime) -> Edge:
         """The month's last block ends with the month's last id, wherever that is."""
         mine = self._sight(freeze, month.month).before
         edge = self._open_end(month, lower, freeze, number_of(mine[-1].arxiv_id) if mine else lower.last_before)
@@ -422,8 +434,18 @@ class BlockFinder:
 
     def _empty(self, day: date, upper: Edge) -> Block:
         if upper.first_after is None and upper.kind is EdgeKind.OPEN:
-            raise NotPublishedYet(f"no id of the listing of {day} exists yet, nor any after it", what_to_do="it is asked for again by the schedule; or run it again in an hour")
-        return Block(day, False, None, None, (), ("no announcement: no id was assigned for it, and the blocks of its neighbours touch (a holiday that the calendar does not list)",))
+            raise NotPublishedYet(
+                f"no id of the listing of {day} exists yet, nor any after it",
+                what_to_do="it is asked for again by the schedule; or run it again in an hour",
+            )
+        return Block(
+            day,
+            False,
+            None,
+            None,
+            (),
+            ("no announcement: no id was assigned for it, and the blocks of its neighbours touch (a holiday that the calendar does not list)",),
+        )
 
     def _checked(self, day: date, month: _Month, lower: Edge, upper: Edge) -> Block:
         """Looks inside a block that spans skipped days for an announcement that the calendar denies."""
@@ -435,7 +457,9 @@ class BlockFinder:
                 lower = inner
                 self._edges.put(inner)
                 contradicted.append(skipped)
-                notes.append(f"arXiv's ids show an announcement on {skipped} although the calendar skips it; this listing begins after it. Materialize {skipped} to get it")
+                notes.append(
+                    f"arXiv's ids show an announcement on {skipped} although the calendar skips it; this listing begins after it. Materialize {skipped} to get it"
+                )
         if lower.kind is EdgeKind.CLOCK and upper.kind is not EdgeKind.CLOCK:
             notes.append(f"the block's beginning is told by the clock alone ({lower.freeze_utc})")
         if upper.kind is EdgeKind.CLOCK:

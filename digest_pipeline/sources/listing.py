@@ -105,7 +105,10 @@ def _fetch(day: date, desk: ListingDesk, kept: RawManifest | None, *, trust_cale
     today = today_eastern(desk.now())
     skip_reason = desk.calendar.skip_reason(day)
     if day > today:
-        raise NotPublishedYet(f"the listing of {day} is announced, but its feed turns at midnight US Eastern", what_to_do="it is asked for again by the schedule; or run it again after midnight")
+        raise NotPublishedYet(
+            f"the listing of {day} is announced, but its feed turns at midnight US Eastern",
+            what_to_do="it is asked for again by the schedule; or run it again after midnight",
+        )
     if day == today:
         return _from_feed(day, desk, skip_reason)
     if skip_reason is not None and trust_calendar and not _contradicted(day, desk):
@@ -129,7 +132,9 @@ def _from_block(day: date, desk: ListingDesk, kept: RawManifest | None) -> RawMa
     notes = list(block.notes)
     if desk.calendar.skip_reason(day) is not None:
         notes.append("the calendar skips this day, but arXiv's ids show an announcement: the content wins")
-    manifest = RawManifest(day, True, Evidence.ID_BLOCK, tuple(files), (block.first_id or "", block.last_id or ""), full_block=True, notes=tuple(notes))
+    manifest = RawManifest(
+        day, True, Evidence.ID_BLOCK, tuple(files), (block.first_id or "", block.last_id or ""), full_block=True, notes=tuple(notes)
+    )
     if kept is None or kept.evidence is not Evidence.RSS:
         return manifest
     return replace(manifest, evidence=Evidence.RSS, files=(*kept.files, *files), feed_categories=kept.feed_categories, notes=(*kept.notes, *notes))
@@ -172,7 +177,9 @@ def _from_feed(day: date, desk: ListingDesk, skip_reason: str | None) -> RawMani
     except ArxivUnavailable as error:
         if skip_reason is None:
             raise
-        return _no_announcement(day, f"no announcement: arXiv skipped the evening before ({skip_reason}); the feed could not be asked ({error.what_happened})")
+        return _no_announcement(
+            day, f"no announcement: arXiv skipped the evening before ({skip_reason}); the feed could not be asked ({error.what_happened})"
+        )
     feeds = [rss.parse_feed(capture.body) for capture in captures]
     items = unique_items(feeds)
     if skip_reason is not None and (not items or not _is_fresh(day, feeds, items, desk)):
@@ -226,11 +233,16 @@ def _require_published(day: date, feeds: Sequence[Announcement], items: Sequence
     new = [item for item in items if item.announce_type is AnnounceType.NEW]
     stale = [item for item in new if not _is_beyond(item.arxiv_id, day, edge)]
     if new and len(stale) > STALE_SHARE * len(new):
-        raise NotPublishedYet(f"the feed is dated {day}, but {len(stale)} of its {len(new)} new papers belong to an earlier listing: it is stale", what_to_do=_WAIT)
+        raise NotPublishedYet(
+            f"the feed is dated {day}, but {len(stale)} of its {len(new)} new papers belong to an earlier listing: it is stale", what_to_do=_WAIT
+        )
     for category in desk.categories:
         mine = [item for item in new if _in(item, (category,))]
         if len(mine) >= FEW_MISSING and all(item in stale for item in mine):
-            raise NotPublishedYet(f"the feed is dated {day}, but all {len(mine)} new papers of {category} belong to an earlier listing: that category is stale", what_to_do=_WAIT)
+            raise NotPublishedYet(
+                f"the feed is dated {day}, but all {len(mine)} new papers of {category} belong to an earlier listing: that category is stale",
+                what_to_do=_WAIT,
+            )
     return edge
 
 
@@ -271,11 +283,19 @@ def _require_filled(day: date, items: Sequence[FeedItem], found: Sequence[ApiRec
     for category in desk.categories:
         if not any(_in(item, (category,)) for item in items):
             if any(taxonomy.falls_under(c, category) for r in found for c in r.categories):
-                raise FeedIncomplete(f"the feed dated {day} has no item of {category}, although the API shows papers of it", what_to_do="run again later; the feed has been seen half-filled")
+                raise FeedIncomplete(
+                    f"the feed dated {day} has no item of {category}, although the API shows papers of it",
+                    what_to_do="run again later; the feed has been seen half-filled",
+                )
             if not found:
-                raise NotPublishedYet(f"the feed dated {day} has no item of {category}, and the API shows nothing of this listing yet that would confirm it", what_to_do=_WAIT)
+                raise NotPublishedYet(
+                    f"the feed dated {day} has no item of {category}, and the API shows nothing of this listing yet that would confirm it",
+                    what_to_do=_WAIT,
+                )
     if len(lacking) > max(FEW_MISSING, 0.01 * len(announced)):
-        raise NotPublishedYet(f"the feed dated {day} is half-filled: it lacks {len(lacking)} papers that the API shows, e.g. {lacking[0].arxiv_id}", what_to_do=_WAIT)
+        raise NotPublishedYet(
+            f"the feed dated {day} is half-filled: it lacks {len(lacking)} papers that the API shows, e.g. {lacking[0].arxiv_id}", what_to_do=_WAIT
+        )
     return [r.arxiv_id for r in lacking]
 
 

@@ -108,7 +108,9 @@ def _item(item: Element) -> FeedItem:
         paper = VersionedId.parse(re.split(r"arXiv\.org:|/abs/", guid)[-1])
         announced_as = AnnounceType((item.findtext(f"{_ARXIV}announce_type") or "").strip())
     except ValueError as error:
-        raise SourceError(f"the feed's item {guid!r} ({item.findtext('title')!r}) cannot be read: {error}", what_to_do="report it; its format is new") from None
+        raise SourceError(
+            f"the feed's item {guid!r} ({item.findtext('title')!r}) cannot be read: {error}", what_to_do="report it; its format is new"
+        ) from None
     people = [_plain_name(person) for person in _AUTHOR_SEPARATOR.split(item.findtext(_CREATOR) or "") if person.strip()]
     return FeedItem(
         arxiv_id=paper.arxiv_id,

@@ -63,7 +63,9 @@ class Turnstile:
     shorter. The state file also carries a pause that any process was told to make.
     """
 
-    def __init__(self, state_file: Path, interval: float, *, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, state_file: Path, interval: float, *, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         state_file.parent.mkdir(parents=True, exist_ok=True)
         self._state_file = state_file
         self._lock = FileLock(f"{state_file}.lock")
@@ -111,7 +113,9 @@ class PoliteAdapter(HTTPAdapter):
     ArxivUnavailable when the attempts are used up. Every good answer is appended to `captures`.
     """
 
-    def __init__(self, turnstile: Turnstile, pace: Pace, user_agent: str, is_usable: Callable[[bytes], str | None], *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, turnstile: Turnstile, pace: Pace, user_agent: str, is_usable: Callable[[bytes], str | None], *, now: Callable[[], datetime]
+    ) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
         self.captures: list[Capture] = []
         self.request_count = 0
@@ -209,5 +213,3 @@ def polite_session(adapter: PoliteAdapter) -> requests.Session:
 def _reason(error: Exception) -> str:
     cause = error.args[0] if error.args else error
     return f"{type(error).__name__}: {getattr(cause, 'reason', cause)}"[:200]
-
-

@@ -22,6 +22,11 @@ def desk_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CATEG
         return arxiv.instant()
 
     client = Arxiv(
-        api_url=arxiv.api_url, rss_url=arxiv.rss_url, turnstile_file=folder / "state" / "turn.json", pace=Pace(0.0, 5.0, 4), contact="tests@example.org", now=now
+        api_url=arxiv.api_url,
+        rss_url=arxiv.rss_url,
+        turnstile_file=folder / "state" / "turn.json",
+        pace=Pace(0.0, 5.0, 4),
+        contact="tests@example.org",
+        now=now,
     )
     return ListingDesk(calendar or load_calendar(), client, DataHome(folder), categories, now)

@@ -37,7 +37,9 @@ def live_workshop(folder: Path, arxiv: FakeArxiv, openai_url: str, **environ: st
     return Workshop(load_settings({**values, **environ}, folder), now)
 
 
-def materialize(shop: Workshop, instance: dg.DagsterInstance, first: str, last: str = "", select: list[str] | None = None, tags: dict[str, str] | None = None) -> Any:
+def materialize(
+    shop: Workshop, instance: dg.DagsterInstance, first: str, last: str = "", select: list[str] | None = None, tags: dict[str, str] | None = None
+) -> Any:
     """One run over a day or a range; never raises, as a run in the UI does not."""
     definitions = build_definitions(shop.settings, shop)
     assets = list(definitions.assets or [])
@@ -46,7 +48,9 @@ def materialize(shop: Workshop, instance: dg.DagsterInstance, first: str, last: 
     if last:
         where = {}
         run_tags |= {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    return dg.materialize(assets, instance=instance, resources=dict(definitions.resources or {}), selection=select, raise_on_error=False, tags=run_tags, **where)
+    return dg.materialize(
+        assets, instance=instance, resources=dict(definitions.resources or {}), selection=select, raise_on_error=False, tags=run_tags, **where
+    )
 
 
 def materialized(instance: dg.DagsterInstance, asset: str) -> set[str]:
@@ -63,4 +67,6 @@ def latest_metadata(instance: dg.DagsterInstance, asset: str, partition: str) ->
 def checks_of(instance: dg.DagsterInstance, result: Any) -> dict[str, bool]:
     """Outcome by check name, of one run."""
     records = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    return {r.dagster_event.asset_check_evaluation_data.check_name: r.dagster_event.asset_check_evaluation_data.passed for r in records if r.dagster_event}
+    return {
+        r.dagster_event.asset_check_evaluation_data.check_name: r.dagster_event.asset_check_evaluation_data.passed for r in records if r.dagster_event
+    }
