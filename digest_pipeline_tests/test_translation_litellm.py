@@ -35,11 +35,12 @@ def upstream() -> Iterator[FakeOpenAI]:
 
 @pytest.fixture(scope="module")
 def proxy(upstream: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    mock = {"model": "openai/mock", "api_key": "none", "mock_response": TLDR}
+    mock = {"model": "openai/mock", "api_key": "none", "mock_response": TLDR}  # pragma: allowlist secret
+    real = {"model": "openai/fake-model", "api_key": "none"}  # pragma: allowlist secret
     models: list[dict[str, Any]] = [
         {"model_name": "mock", "litellm_params": mock},
         {"model_name": "limited", "litellm_params": {**mock, "rpm": A_MINUTE}},
-        {"model_name": "forwarded", "litellm_params": {"model": "openai/fake-model", "api_key": "sk-upstream", "api_base": upstream.url}},
+        {"model_name": "forwarded", "litellm_params": {**real, "api_base": upstream.url}},
     ]
     with litellm_proxy(models, tmp_path_factory.mktemp("litellm")) as url:
         yield url
