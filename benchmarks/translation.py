@@ -67,7 +67,7 @@ def main() -> None:
         ["at once", "papers", "latency s", "floor s", "wall s", "wall ÷ floor", "requests a paper", "reuse ms a paper", "MB on top"],
         rows,
         notes=(
-            "The floor is papers × latency ÷ concurrency. The first request goes alone for up to 0.4 s, so that a dead key costs one request.",
+            "The floor is papers × latency ÷ concurrency. The first request goes alone for up to 0.3 s, so that a dead key costs one request.",
             "The last round of a day is not full; with this deviation it adds about half a second to a day of any size.",
         ),
     )

@@ -70,6 +70,16 @@ def test_english_asks_for_one_sentence_only(endpoint: FakeOpenAI, tmp_path: Path
     assert list(endpoint.asked[0].body["response_format"]["json_schema"]["schema"]["properties"]) == ["tldr_en"]
 
 
+def test_the_structured_summary_is_asked_for_where_it_is_switched_on(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    with desk_for(endpoint.url, tmp_path, structured=True) as desk:
+        row = translate_papers(papers(1), [ZH], desk).summaries["zh"][0]
+    assert row.motivation
+    assert row.conclusion
+    with desk_for(endpoint.url, tmp_path) as desk:
+        plain = translate_papers(papers(1), [ZH], desk).summaries["zh"][0]
+    assert (plain.motivation, plain.from_cache) == ("", False)
+
+
 def test_a_day_without_papers_asks_nobody_and_needs_no_key(tmp_path: Path) -> None:
     with desk_for("http://127.0.0.1:9/v1", tmp_path) as desk:
         outcome = translate_papers([], [ZH], desk)

@@ -51,7 +51,7 @@ class TranslationDesk:
     make_batch_endpoint: Callable[[], BatchEndpoint] | None = None
     """None where there is no endpoint at all (recorded answers)."""
     endpoint: str = ""
-    head_start_seconds: float = 0.4
+    head_start_seconds: float = 0.3
     """How long the first request goes alone: a dead key is then found with one request, not one for every worker."""
     grace_seconds: float = 10.0
     """When a run must stop, requests under way get so long to bring the answers that are paid already."""

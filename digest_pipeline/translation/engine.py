@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +30,7 @@ from digest_pipeline.translation.prompting import build_request
 from digest_pipeline.translation.provider import ChatProvider, ChatRequest, ProviderAnswer
 from digest_pipeline.translation.store import HEARTBEAT_SECONDS, Claim, StoredAnswer
 
-__all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers"]
+__all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers", "warm_up"]
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,11 @@ def translate_papers(
     answered until then is kept, and the next run asks for the rest only.
     """
     return asyncio.run(_Run(papers, languages, desk, progress).go())
+
+
+def warm_up() -> None:
+    """Starts loading the client's library, most of a second, in the background: call it where a live run waits for something else."""
+    threading.Thread(target=importlib.import_module, args=("openai",), name="load-openai", daemon=True).start()
 
 
 def forecast_papers(papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk) -> Forecast:
