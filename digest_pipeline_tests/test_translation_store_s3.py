@@ -23,7 +23,6 @@ from digest_pipeline_tests.test_translation_store import (  # noqa: F401 - the s
     Clock,
     Opener,
     answer,
-    clock,
     keys,
     test_a_batch_holds_its_questions_until_it_is_closed,
     test_a_discarded_answer_moves_to_the_rejected_and_is_not_counted_twice,
@@ -45,6 +44,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="module")
