@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TextIO, cast
 
 from digest_pipeline import __version__, sample
-from digest_pipeline.errors import DigestError, SettingsError
-from digest_pipeline.settings import Settings, load_settings
+from digest_pipeline.errors import DigestError, ListingDateError, SettingsError
+from digest_pipeline.settings import Settings, load_settings, project_root
 from digest_pipeline.workshop import Workshop, utc_now
 
 OK, FAILED, MISUSED = 0, 1, 2
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(arguments, load_settings())
     except DigestError as error:
         print(f"✗ {error}", file=sys.stderr)
-        return MISUSED
+        return MISUSED if isinstance(error, SettingsError | ListingDateError) else FAILED
     except KeyboardInterrupt:
         print("\nStopped. Nothing is lost: run the same command again.", file=sys.stderr)
         return FAILED
@@ -128,8 +129,13 @@ def _print_result(shop: Workshop, day: date, succeeded: bool) -> None:
 
 def _next_step(settings: Settings) -> str:
     if settings.is_sample:
-        return "`make serve` shows the pages; set OPENAI_API_KEY (or OPENAI_BASE_URL) and run again for today's listing"
-    return "`make serve` shows the pages; `make dev` runs this every listing day"
+        return f"{_command('serve')} shows the pages; set OPENAI_API_KEY (or OPENAI_BASE_URL) and run again for today's listing"
+    return f"{_command('serve')} shows the pages; {_command('dev')} runs this every listing day"
+
+
+def _command(name: str) -> str:
+    """As it is typed where we are: `make serve` in a checkout, `digest serve` beside an installed package."""
+    return f"`make {name}`" if (project_root() / "Makefile").is_file() else f"`digest {name}`"
 
 
 # -- ranges --------------------------------------------------------------------------------------------
@@ -155,10 +161,18 @@ def _backfill(arguments: argparse.Namespace, settings: Settings) -> int:
     shop = Workshop(settings)
     expected = forecast_range(shop, arguments.first, arguments.last)
     print(expected.to_text(), flush=True)
-    if not arguments.yes and input("\nStart? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not arguments.yes and not _is_wanted():
         print("Nothing was started.")
         return OK
     return OK if run_listing_days(shop, expected.days) else FAILED
+
+
+def _is_wanted() -> bool:
+    """Nobody at the keyboard, as in a cron job, is no consent: that needs `--yes`."""
+    try:
+        return input("\nStart? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 # -- the rest ------------------------------------------------------------------------------------------
@@ -181,7 +195,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
 
     home = Workshop(settings).home
     if not home.is_local or not home.exists("site/index.html"):
-        print(f"✗ there are no pages at {home.root}/site yet → `make run` first", file=sys.stderr)
+        print(f"✗ there are no pages at {home.root}/site yet → {_command('run')} first", file=sys.stderr)
         return FAILED
     serve(home.local_path("site"), port=arguments.port)
     return OK
@@ -199,15 +213,22 @@ def _answers(arguments: argparse.Namespace, settings: Settings) -> int:
     store = open_store(settings.answers_root, utc_now)
     try:
         if arguments.what == "export":
-            with arguments.file.open("w", encoding="utf-8") as file:
+            with _opened(arguments.file, "w") as file:
                 print(f"{export_answers(store, file)} answers written to {arguments.file}")
         else:
-            with arguments.file.open(encoding="utf-8") as file:
+            with _opened(arguments.file, "r") as file:
                 added, known = import_answers(store, file)
                 print(f"{added} answers added, {known} known already")
     finally:
         store.close()
     return OK
+
+
+def _opened(path: Path, mode: str) -> TextIO:
+    try:
+        return cast(TextIO, path.open(mode, encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be opened: {error.strerror}", what_to_do="name a file that can") from None
 
 
 if __name__ == "__main__":

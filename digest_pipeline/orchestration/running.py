@@ -4,6 +4,7 @@ What lives here: how `digest run` and `digest backfill` start Dagster. What does
 """
 
 import os
+import warnings
 from collections.abc import Sequence
 from datetime import date
 from importlib import resources
@@ -33,11 +34,17 @@ def prepare_dagster_home() -> Path:
     return home
 
 
+def _job(shop: Workshop) -> dg.JobDefinition:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors, as in `build.py`
+        return build_definitions(shop.settings, shop).resolve_job_def(JOB)
+
+
 def run_listing_day(shop: Workshop, day: date, *, refetch: bool = False) -> bool:
     """Materializes one listing day in this process, recorded in DAGSTER_HOME; true where it succeeded. Raises ListingDateError."""
     _require_partition(shop, day)
     prepare_dagster_home()
-    job = build_definitions(shop.settings, shop).resolve_job_def(JOB)
+    job = _job(shop)
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             partition_key=day.isoformat(),
@@ -53,7 +60,7 @@ def run_listing_days(shop: Workshop, days: Sequence[date]) -> bool:
     """Materializes a range of listing days in one run; a failed day costs only itself. Raises ListingDateError."""
     _require_partition(shop, days[0])
     prepare_dagster_home()
-    job = build_definitions(shop.settings, shop).resolve_job_def(JOB)
+    job = _job(shop)
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
