@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +28,7 @@ from digest_pipeline.translation.prompting import build_request
 from digest_pipeline.translation.provider import ChatProvider, ChatRequest, ProviderAnswer
 from digest_pipeline.translation.store import HEARTBEAT_SECONDS, Claim, StoredAnswer
 
-__all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers", "warm_up"]
+__all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers"]
 
 log = logging.getLogger(__name__)
 
@@ -84,17 +82,15 @@ class TranslationOutcome:
 def translate_papers(
     papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk, *, progress: Callable[[Progress], None] = lambda _: None
 ) -> TranslationOutcome:
-    """One summary for each paper and language. `progress` is called every few seconds at most, and once at the end.
+    """One summary for each paper and language. `progress` is called every few seconds, in a thread, and once at the end.
 
     Raises SettingsError (a budget without a price), ProviderRefused, ProviderUnavailable or AnswerStoreError; what was
     answered until then is kept, and the next run asks for the rest only.
     """
-    return asyncio.run(_Run(papers, languages, desk, progress).go())
-
-
-def warm_up() -> None:
-    """Starts loading the client's library, most of a second, in the background: call it where a live run waits for something else."""
-    threading.Thread(target=importlib.import_module, args=("openai",), name="load-openai", daemon=True).start()
+    run = _Run(papers, languages, desk, progress)
+    outcome = asyncio.run(run.go())
+    progress(run.so_far())
+    return outcome
 
 
 def forecast_papers(papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk) -> Forecast:
@@ -124,14 +120,12 @@ class _Run:
         self._all_looked_up = False
         self._done = self._asked = self._reused = 0
         self._missing = ""
-        self._reported_at = float("-inf")
 
     async def go(self) -> TranslationOutcome:
         async with self._tools() as (asker, threads):
             self._asker, self._threads = asker, threads
             asker.few_are_left = self._few_are_left
             await self._work()
-        self._tell(final=True)
         return self._outcome(asker.tally)
 
     @contextlib.asynccontextmanager
@@ -157,7 +151,7 @@ class _Run:
         self._finished = asyncio.Event()
         gate = asyncio.Event()
         tasks = [asyncio.create_task(self._produce()), asyncio.create_task(self._open_gate(gate))]
-        tasks += [asyncio.create_task(self._watch()), asyncio.create_task(self._beat())]
+        tasks += [asyncio.create_task(helper()) for helper in (self._watch, self._beat, self._tell)]
         at_once = self._desk.pacing.most_at_once
         workers = min(at_once + max(2, at_once // 4), max(1, self._total))  # a few more than places: one waits at each door with its claim
         tasks += [asyncio.create_task(self._serve_all(None if number == 0 else gate)) for number in range(workers)]
@@ -200,7 +194,6 @@ class _Run:
         for chunk in _chunks(numbered):
             for job in await self._look_up(chunk):
                 await self._queue.put(job)
-            self._tell()
             await asyncio.sleep(0)
         self._all_looked_up = True
         self._maybe_finished()
@@ -308,7 +301,6 @@ class _Run:
             again = [*answered, *[key for key in self._waiting if key not in answered][: self._desk.pacing.most_at_once]]
             for key in again:
                 await self._queue.put(self._waiting.pop(key))
-            self._tell()
 
     # -- results --------------------------------------------------------------------------------------
 
@@ -321,7 +313,6 @@ class _Run:
             self._reused += mine.from_cache
             self._asked += mine.status is not SummaryStatus.DEFERRED and not mine.from_cache
         del self._open[job.key]
-        self._tell()
         self._maybe_finished()
 
     def _maybe_finished(self) -> None:
@@ -332,13 +323,16 @@ class _Run:
         """At the end of a day, a paper that the endpoint cannot stomach must not look like a dead endpoint."""
         return self._all_looked_up and len(self._open) <= _FEW and self._done >= _MANY
 
-    def _tell(self, *, final: bool = False) -> None:
-        now = asyncio.get_running_loop().time()
-        if final or now - self._reported_at >= self._desk.progress_seconds:
-            self._reported_at = now
-            tally = self._asker.tally
-            cost = None if tally.unpriced_answers else tally.cost_usd
-            self._report(Progress(self._done, self._total, self._reused, tally.requests, cost, len(self._waiting)))
+    async def _tell(self) -> None:
+        """In a thread: what is told may be written to a slow log, and no request shall wait for it."""
+        while True:
+            await asyncio.to_thread(self._report, self.so_far())
+            await asyncio.sleep(self._desk.progress_seconds)
+
+    def so_far(self) -> Progress:
+        tally = self._asker.tally
+        cost = None if tally.unpriced_answers else tally.cost_usd
+        return Progress(self._done, self._total, self._reused, tally.requests, cost, len(self._waiting))
 
     def _outcome(self, tally: Tally) -> TranslationOutcome:
         summaries = {tag: [row for row in rows if row is not None] for tag, rows in self._rows.items()}

@@ -64,7 +64,7 @@ def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget |
         "budget": budget or Budget(),
         "prices": PRICES,
         "grace_seconds": 2.0,
-        "progress_seconds": 0.0,
+        "progress_seconds": 0.05,
         "least_timeout_seconds": 0.5,
         "now": utc_now,
         "rng": random.Random(7),
