@@ -28,7 +28,14 @@ def command() -> str:
 
 
 def machine() -> str:
-    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    """With the load: processes that wanted a core during the last minutes, this benchmark's own among them."""
+    load = "/".join(f"{average:.1f}" for average in os.getloadavg())
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {load} (1, 5, 15 minutes)"
+
+
+def progress(text: str) -> None:
+    """For whoever waits; on standard error, because standard output becomes the document."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def seconds_of(*works: Callable[[], object], repeat: int = 3) -> list[float]:

@@ -12,10 +12,13 @@ what it reports. What does not: how anything is done (the rooms) and Dagster (`o
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from digest_pipeline import tables
@@ -63,11 +66,24 @@ class StageReport:
     """A PNG for the UI; empty where the step draws none."""
 
 
+_OF_TRANSLATION = ("openai",)
+_OF_PUBLICATION = ("digest_pipeline.site.build", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
+
+
+def _load_ahead(modules: Iterable[str]) -> None:
+    """Loads what a later step needs while this one waits for the network: about a second a day that nobody waits for."""
+    missing = [name for name in modules if name not in sys.modules]
+    if missing:
+        threading.Thread(target=lambda: [import_module(name) for name in missing], name="load-ahead").start()
+
+
 # -- fetch ---------------------------------------------------------------------------------------------
 
 
 def fetch(shop: Workshop, day: date, *, refetch: bool = False) -> StageReport:
     """Raises ListingDateError, NotPublishedYet or a SourceError."""
+    if not shop.settings.is_sample and shop.raw.manifest(day) is None:
+        _load_ahead(_OF_TRANSLATION)
     manifest = (
         keep_sample(day, shop.raw, shop.calendar, shop.now()) if shop.settings.is_sample else fetch_listing(day, shop.listing_desk, refetch=refetch)
     )
@@ -167,8 +183,13 @@ def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -
     """Raises ProviderRefused or ProviderUnavailable; what was answered until then is kept and not paid again."""
     from digest_pipeline.translation.engine import translate_papers
 
+    def told(so_far: Progress) -> None:
+        if so_far.requests and so_far.done < so_far.total:
+            _load_ahead(_OF_PUBLICATION)
+        progress(so_far)
+
     papers = read_papers(shop, day)
-    outcome = translate_papers(papers, shop.languages, shop.translation_desk, progress=progress)
+    outcome = translate_papers(papers, shop.languages, shop.translation_desk, progress=told)
     for language in shop.languages:
         rows = outcome.summaries[language.tag]
         shop.home.write_table(shop.home.summaries_file(day, language.tag), tables.summaries_to_table(rows))
