@@ -1,6 +1,6 @@
 """A source of your own: listings that another machine has saved, for one that cannot or must not ask arXiv.
 
-    python examples/mirror.py FOLDER 2026-01-15
+    python -m examples.mirror FOLDER 2026-01-15
 
 reads `FOLDER/2026-01-15/rss.xml` (the day's announcement feed of your categories) and every `api*.xml` beside it (answers of
 the query API to the announced ids), and keeps them as that day's raw answers. A run of that day then finds it kept and

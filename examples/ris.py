@@ -1,6 +1,6 @@
 """An output of your own: one listing day as a RIS file, which every reference manager imports.
 
-    python examples/ris.py 2026-01-15 > day.ris
+    python -m examples.ris 2026-01-15 > day.ris
 
 An output is one function over `DigestEntry`: a paper with its summary in one language. `own_definitions.py` makes it an asset.
 """
