@@ -4,13 +4,3 @@ What lives here: languages and prompts as files, masking, checks, the answer sto
 OpenAI-compatible endpoint, and the engine over them. What does not: where papers come from (`papers/`),
 how summaries are shown (`digest/`, `site/`), Dagster (`orchestration/`).
 """
-
-from __future__ import annotations
-
-import importlib
-import threading
-
-
-def warm_up() -> None:
-    """Starts loading the model client's library, most of a second, in the background: for a run that waits for something else."""
-    threading.Thread(target=importlib.import_module, args=("openai",), name="load-openai", daemon=True).start()
