@@ -131,12 +131,16 @@ class _Report:
         """Waiting, transient and permanent trouble each end the step in their own way."""
         if self.not_published and not self.failed:
             _wait_or_leave(context, shop, self.not_published)
-        elif len(self.failed) == 1 and not self.untried and next(iter(self.failed.values())).retryable and len(context.partition_keys) == 1:
-            error = next(iter(self.failed.values()))
+        elif (error := self._worth_another_try()) and len(context.partition_keys) == 1:
             context.log.warning("%s", error)
             raise dg.RetryRequested(max_retries=TRANSIENT_RETRIES, seconds_to_wait=TRANSIENT_PAUSE_SECONDS) from error
         elif self.failed:
             raise reporting.failure(self._sentence(), {day: str(error) for day, error in {**self.failed, **self.not_published}.items()})
+
+    def _worth_another_try(self) -> DigestError | None:
+        """A single transient failure; not of the model's endpoint, whose own patience has run out by then."""
+        errors = list(self.failed.values())
+        return errors[0] if len(errors) == 1 and errors[0].retryable and not isinstance(errors[0], ProviderUnavailable) else None
 
     def _sentence(self) -> str:
         parts = [f"{day}: {error}" for day, error in self.failed.items()]

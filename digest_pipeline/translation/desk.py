@@ -77,7 +77,7 @@ class TranslationDesk:
             fallback_model=settings.fallback_model,
             structured=settings.structured_summary,
             paper_timeout_seconds=settings.paper_timeout_seconds,
-            pacing=PacingLimits(most_at_once=settings.max_concurrency, outage=min(180.0, settings.paper_timeout_seconds)),
+            pacing=PacingLimits(most_at_once=settings.max_concurrency, outage=min(120.0, settings.paper_timeout_seconds)),
             budget=Budget(settings.budget_per_run_usd, settings.budget_per_month_usd),
             make_batch_endpoint=lambda: _batch_endpoint(settings, store, now),
             endpoint=endpoint_name(settings.openai_base_url),

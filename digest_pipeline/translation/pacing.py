@@ -35,7 +35,7 @@ class PacingLimits:
     most_at_once: int
     first_backoff: float = 0.5
     longest_backoff: float = 30.0
-    outage: float = 180.0
+    outage: float = 120.0
     """No answer at all for so long, while asking: the endpoint is down."""
     storm: float = 3600.0
     """Nothing but 429 for so long, beside the longest wait the endpoint asked for: it will not have us."""
@@ -87,7 +87,12 @@ class Pacer:
     @property
     def _places(self) -> int:
         """One, while the endpoint fails for everybody: a probe, no queue of them."""
-        return 1 if self._failures_in_a_row >= 2 * self.level + 2 else max(1, int(self.level))
+        return 1 if self._failures_beyond_chance >= 0 else max(1, int(self.level))
+
+    @property
+    def _failures_beyond_chance(self) -> int:
+        """How many failures in a row lie beyond what single bad requests explain; negative while they may be that."""
+        return self._failures_in_a_row - int(2 * self.level + 2)
 
     async def _sit_out_the_pause(self) -> None:
         while (left := self._paused_until - _time()) > 0:
@@ -133,6 +138,8 @@ class Pacer:
         if wait_seconds is not None:
             self.pause(wait_seconds)
             self._failing_since = max(self._failing_since, self._paused_until)
+        elif self._failures_beyond_chance >= 0:
+            self.pause(self.backoff(self._failures_beyond_chance))  # the probes grow rare too, or a dead endpoint is met at full speed
         failing = _time() - self._failing_since
         if failing > self.limits.outage and self._failures_in_a_row > 3:
             raise ProviderUnavailable(
