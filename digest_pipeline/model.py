@@ -184,7 +184,9 @@ class DayLedger:
 
     @property
     def balances(self) -> bool:
-        return self.announced == self.fetched == self.translated + self.untranslated == self.rendered
+        """Equal counts are not enough: one paper lost and another rendered twice would hide each other."""
+        counts_are_equal = self.announced == self.fetched == self.translated + self.untranslated == self.rendered
+        return counts_are_equal and not self.missing_fetched and not self.missing_rendered
 
 
 @dataclass(frozen=True, slots=True)

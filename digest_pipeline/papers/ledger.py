@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from statistics import median
 
 import pyarrow as pa
 
@@ -99,5 +100,5 @@ def usual_size(home: DataHome, day: date, *, weeks: int = 8) -> float | None:
         for d in home.days_of("papers")
         if d < day and d.weekday() == day.weekday() and (day - d).days <= 7 * weeks
     ]
-    known = sorted(size for size in sizes if size)
-    return float(known[len(known) // 2]) if len(known) >= 3 else None
+    known = [size for size in sizes if size]
+    return float(median(known)) if len(known) >= 3 else None
