@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from digest_pipeline.settings import Settings, setting_name
+from digest_pipeline.settings import Settings, load_settings, setting_name
 from digest_pipeline_tests.support.documents import ROOT, anchors, blocks, documents, links, read
 
 SETTINGS = {setting_name(field) for field in Settings.model_fields}
@@ -65,3 +66,13 @@ def test_both_readmes_have_the_same_commands_links_and_pictures() -> None:
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
 def test_a_readme_is_one_screen(name: str) -> None:
     assert len(read(name).splitlines()) <= 60
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_the_lines_to_go_live_are_settings_as_they_stand(name: str, tmp_path: Path) -> None:
+    (lines,) = [block.text for block in blocks(name) if block.language == "ini"]
+    (tmp_path / ".env").write_text(lines.replace("OPENAI_API_KEY=…", "OPENAI_API_KEY=not-a-key"), encoding="utf-8")
+    settings = load_settings({}, tmp_path)
+    assert not settings.is_sample
+    assert (settings.categories, settings.languages, settings.contact) == (("cs.CL", "cs.IR"), ("zh",), "you@example.org")
+    assert len(lines.splitlines()) <= 5
