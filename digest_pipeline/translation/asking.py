@@ -42,6 +42,7 @@ MOST_TROUBLES = 8
 """Failed requests for one paper while others were answered."""
 _SLOWEST_TIMES = 8.0
 _WAIT_FOR_OTHERS_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 0.5
 _LEAST_OUTPUT_TOKENS = 1_000
 _OUTPUT_TOKENS_PER_CHARACTER = 1.2  # three times what a translation takes: a runaway answer is cut before it costs much
 
@@ -164,6 +165,8 @@ class Asker:
         self._threads = threads
         self._slowest_seconds = 0.0
         self._settled = asyncio.Condition()
+        self._purse = asyncio.Lock()
+        self._budget_reached = ""
         self._refused_papers = 0
 
     async def ask(self, job: Job) -> Result:
@@ -251,6 +254,7 @@ class Asker:
         job.seconds += took
         self._slowest_seconds = max(self._slowest_seconds, took)
         self._refused_papers = 0
+        self.desk.has_been_answered = True
         self.pacer.answered()
         return answer, asked_at
 
@@ -313,40 +317,43 @@ class Asker:
             return
         usd = highest_cost(request.messages, int(request.most_output_tokens * self._provider.room(request.model)), price)
         patience = _WAIT_FOR_OTHERS_SECONDS
-        while not await self._set_aside(key, usd):
-            if self.is_stopping:
-                raise Stopping
-            if not budget.set_aside:
-                await self._is_it_reached(usd, patience)
-                patience -= 0.5
+        while True:
+            async with self._purse:
+                if self.is_stopping:
+                    raise Stopping
+                if self._budget_reached:
+                    raise BudgetReached(self._budget_reached)
+                if await self._set_aside(key, usd):
+                    return
+                if not budget.set_aside:
+                    await self._see_if_it_is_reached(usd, patience)
+            patience -= _LOOK_AGAIN_SECONDS
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5), self._settled:
+                async with asyncio.timeout(_LOOK_AGAIN_SECONDS), self._settled:
                     await self._settled.wait()
 
     async def _set_aside(self, key: str, usd: float) -> bool:
         budget = self.desk.budget
         if not budget.fits_the_run(key, usd):
             return False
+        if budget.per_month_usd is not None:
+            month = month_of(self.desk.now())
+            if not await self._threads.call(self.desk.store.reserve, key, usd, month, budget.per_month_usd):
+                return False
         budget.set_aside[key] = usd
-        if budget.per_month_usd is None:
-            return True
-        fits = await self._threads.call(self.desk.store.reserve, key, usd, month_of(self.desk.now()), budget.per_month_usd)
-        if not fits:
-            budget.set_aside.pop(key, None)
-        return fits
+        return True
 
-    async def _is_it_reached(self, usd: float, patience: float) -> None:
+    async def _see_if_it_is_reached(self, usd: float, patience: float) -> None:
         """Nothing of ours is running. Raises BudgetReached, unless another run's reservations may still be freed."""
-        budget = self.desk.budget
+        budget, next_one = self.desk.budget, f"the next request may cost ${usd:.4f}"
         if not budget.fits_the_run("", usd):
-            raise BudgetReached(
-                f"DIGEST_BUDGET_PER_RUN_USD={budget.per_run_usd:g}, spent ${budget.spent_usd:.4f}, the next request may cost ${usd:.4f}"
-            )
-        month = month_of(self.desk.now())
+            self._budget_reached = f"DIGEST_BUDGET_PER_RUN_USD={budget.per_run_usd:g}, spent ${budget.spent_usd:.4f}, {next_one}"
+            raise BudgetReached(self._budget_reached)
+        month, limit = month_of(self.desk.now()), budget.per_month_usd or 0.0
         spent = (await self._threads.call(self.desk.store.spending, month)).usd
-        limit = budget.per_month_usd or 0.0
         if spent + usd > limit or patience <= 0:
-            raise BudgetReached(f"DIGEST_BUDGET_PER_MONTH_USD={limit:g}, spent ${spent:.4f} in {month}, the next request may cost ${usd:.4f}")
+            self._budget_reached = f"DIGEST_BUDGET_PER_MONTH_USD={limit:g}, spent ${spent:.4f} in {month}, {next_one}"
+            raise BudgetReached(self._budget_reached)
 
     async def _settle(self, key: str, cost_usd: float | None = None) -> None:
         if not self.desk.budget.is_set:

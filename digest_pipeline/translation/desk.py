@@ -53,6 +53,8 @@ class TranslationDesk:
     endpoint: str = ""
     head_start_seconds: float = 0.3
     """How long the first request goes alone: a dead key is then found with one request, not one for every worker."""
+    has_been_answered: bool = False
+    """Set by the first answer: the key is good, and no later day of the run needs a head start."""
     grace_seconds: float = 10.0
     """When a run must stop, requests under way get so long to bring the answers that are paid already."""
     progress_seconds: float = 5.0

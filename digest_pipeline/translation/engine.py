@@ -174,12 +174,16 @@ class _Run:
 
     async def _open_gate(self, gate: asyncio.Event) -> None:
         """The first request goes ahead of the others: a refused key then costs one request."""
+        if not self._desk.has_been_answered:
+            await self._first_answer_or_head_start()
+        gate.set()
+        await asyncio.Event().wait()
+
+    async def _first_answer_or_head_start(self) -> None:
         await self._asker.first_sent.wait()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._desk.head_start_seconds):  # wait_for would swallow a cancellation of this task
                 await self._asker.first_returned.wait()
-        gate.set()
-        await asyncio.Event().wait()
 
     async def _beat(self) -> None:
         while True:
