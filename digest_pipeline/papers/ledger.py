@@ -78,13 +78,7 @@ def in_category(category: str, papers: Sequence[Paper]) -> list[Paper]:
 
 
 def write_ledger(home: DataHome, day: date, rows: Sequence[DayLedger]) -> None:
-    names = tables.LEDGER.names
-    table = pa.Table.from_pylist([{n: _plain(v) for n, v in asdict(row).items() if n in names} for row in rows], schema=tables.LEDGER)
-    home.write_table(home.ledger_file(day), table)
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    home.write_table(home.ledger_file(day), pa.Table.from_pylist([asdict(row) for row in rows], schema=tables.LEDGER))
 
 
 def read_ledger(home: DataHome, day: date) -> list[DayLedger]:
