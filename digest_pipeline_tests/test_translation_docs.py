@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from digest_pipeline.settings import Settings, setting_name
-from digest_pipeline.translation.asking import MOST_CUTS, MOST_REJECTIONS, MOST_TROUBLES
+from digest_pipeline.translation.asking import MOST_ANSWERS, MOST_CUTS, MOST_REJECTIONS, MOST_TROUBLES
 from digest_pipeline.translation.batch import MOST_REQUESTS, MOST_TRIES
 from digest_pipeline.translation.findings import as_markdown
 from digest_pipeline.translation.languages import load_language
@@ -31,6 +31,6 @@ def test_every_file_it_points_to_exists_or_is_made_by_a_command() -> None:
 
 
 def test_its_numbers_are_the_codes() -> None:
-    assert (MOST_REJECTIONS, MOST_CUTS, MOST_TROUBLES, MOST_TRIES) == (3, 2, 8, 3)
+    assert (MOST_REJECTIONS, MOST_ANSWERS, MOST_CUTS, MOST_TROUBLES, MOST_TRIES) == (3, 5, 2, 8, 3)
     assert f"{MOST_REQUESTS:,} questions" in TEXT
     assert f"{LEASE_SECONDS:.0f} seconds after its last sign of life" in TEXT

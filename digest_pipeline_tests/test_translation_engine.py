@@ -199,6 +199,22 @@ def test_an_answer_in_the_wrong_language_three_times_is_quarantined_with_the_rea
     assert endpoint.requests == 7
 
 
+def test_answers_that_fail_each_in_another_way_get_a_few_more_tries(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    ways = ["Sure!", "", '{"tldr": "x"}', "Sure!"]
+    endpoint.behave = lambda asked: Reply(body=completion(ways[asked.attempt - 1])) if asked.attempt <= 4 else None
+    with desk_for(endpoint.url, tmp_path) as desk:
+        assert all_translated(translate_papers(papers(1), [ZH], desk))
+    assert endpoint.requests == 5
+
+
+def test_a_request_that_hangs_before_the_speed_is_known_is_given_up_once_it_is(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    endpoint.behave = lambda asked: Reply(wait_seconds=30, body=b"") if asked.number == 1 else None
+    began = time.monotonic()
+    with desk_for(endpoint.url, tmp_path, paper_timeout_seconds=60.0) as desk:
+        assert all_translated(translate_papers(papers(12), [ZH], desk))
+    assert time.monotonic() - began < 10, "24 s would be the limit of a request at an endpoint of unknown speed"
+
+
 def test_a_quarantined_paper_is_asked_again_by_the_next_run(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda _: Reply(body=completion("no"))
     with desk_for(endpoint.url, tmp_path) as desk:
@@ -244,7 +260,7 @@ def test_tokens_are_estimated_where_the_endpoint_does_not_count(endpoint: FakeOp
 
 
 def test_a_storm_of_429_ends_with_every_paper_translated(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    endpoint.behave = lambda asked: error(429, "Rate limit reached", "rate_limit_exceeded", {"retry-after-ms": "30"}) if asked.number <= 60 else None
+    endpoint.behave = lambda asked: error(429, "Rate limit reached", "rate_limit_exceeded", {"retry-after-ms": "30"}) if asked.number <= 40 else None
     with desk_for(endpoint.url, tmp_path, at_once=16) as desk:
         outcome = translate_papers(papers(30), [ZH], desk)
     assert all_translated(outcome)

@@ -3,7 +3,7 @@
 What lives here: the order of attempts for one paper, its time, its money, and what becomes of each answer. What does not:
 which papers there are and how many at once (`engine.py`), the pace (`pacing.py`), the judgement (`checks.py`).
 
-    the model        asked, and after a rejection twice again with the reasons
+    the model        asked, and after a rejection again with the reasons: twice for the same reason, four times in all
     cut at `length`  asked again with twice the room, twice, without counting as a rejection
     the fallback     where one is set: asked once
     quarantine       the paper ships in the original, with the last reasons in its row
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -36,7 +37,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_REJECTIONS = 3
-"""Answers of the model to one paper: the first, and two more after rejections. The fallback gives one."""
+"""Answers rejected for the same reason: the first, and two more after being told of it. The fallback gives one answer."""
+MOST_ANSWERS = 5
+"""Rejected answers in all, where each fails in another way."""
 MOST_CUTS = 2
 MOST_TROUBLES = 8
 """Failed requests for one paper while others were answered."""
@@ -164,6 +167,8 @@ class Asker:
         self._provider = provider
         self._threads = threads
         self._slowest_seconds = 0.0
+        self._limits: dict[asyncio.Timeout, float] = {}
+        """Of the requests under way, with the times they began."""
         self._settled = asyncio.Condition()
         self._purse = asyncio.Lock()
         self._budget_reached = ""
@@ -175,7 +180,7 @@ class Asker:
         for model, key in zip(self.desk.models, job.keys, strict=True):
             is_main = model == self.desk.model
             try:
-                outcome = await self._ask_model(job, model, key, MOST_REJECTIONS if is_main else 1)
+                outcome = await self._ask_model(job, model, key, MOST_REJECTIONS if is_main else 1, MOST_ANSWERS if is_main else 1)
             except (PaperRefused, _GivenUp) as error:
                 outcome = (str(Finding(Code.NO_ANSWER, str(error))),)
             if isinstance(outcome, Result):
@@ -184,10 +189,11 @@ class Asker:
         log.warning("%s in %s ships in the original: %s", job.about, job.prompt.language.tag, "; ".join(reasons))
         return self._of_rejected(job, reasons)
 
-    async def _ask_model(self, job: Job, model: str, key: str, most_rejections: int) -> Result | tuple[str, ...]:
+    async def _ask_model(self, job: Job, model: str, key: str, most_alike: int, most: int) -> Result | tuple[str, ...]:
         """The result, or the reasons of the last rejection."""
         messages: Sequence[Message] = job.prompt.messages
-        most_tokens, rejections, cuts = most_output_tokens(job.prompt), 0, 0
+        most_tokens, cuts, rejections = most_output_tokens(job.prompt), 0, 0
+        by_reason: Counter[Code] = Counter()
         while True:
             request = self._chat_request(job, model, messages, most_tokens)
             verdict, stored = await self._exchange(job, key, request)
@@ -197,15 +203,13 @@ class Asker:
                 cuts, most_tokens = cuts + 1, 2 * most_tokens
                 continue
             rejections += 1
-            if rejections >= most_rejections:
+            by_reason.update({finding.code for finding in verdict.rejections})
+            if rejections >= most or max(by_reason.values()) >= most_alike:
                 return verdict.flags
             messages = build_retry(job.prompt, stored.raw, verdict.rejections)
 
     def _chat_request(self, job: Job, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:
-        longest = self.desk.request_timeout_seconds
-        if self._slowest_seconds:  # known speed: a request far slower than any so far hangs
-            longest = min(longest, max(self.desk.least_timeout_seconds, _SLOWEST_TIMES * self._slowest_seconds))
-        return ChatRequest(job.prompt, messages, model, job.about, TEMPERATURE, most_tokens, longest)
+        return ChatRequest(job.prompt, messages, model, job.about, TEMPERATURE, most_tokens, self.desk.request_timeout_seconds)
 
     # -- one request, with its retries ----------------------------------------------------------------
 
@@ -244,7 +248,7 @@ class Asker:
         self.tally.requests += 1
         self.first_sent.set()
         try:
-            answer = await self._provider.complete(request)
+            answer = await self._complete_in_time(request, started)
         except Exception as error:
             self._tell_pacer(job, error, started)
             raise
@@ -252,11 +256,37 @@ class Asker:
             self.first_returned.set()
         took = asyncio.get_running_loop().time() - started
         job.seconds += took
-        self._slowest_seconds = max(self._slowest_seconds, took)
+        self._now_known(took)
         self._refused_papers = 0
         self.desk.has_been_answered = True
         self.pacer.answered()
         return answer, asked_at
+
+    async def _complete_in_time(self, request: ChatRequest, started: float) -> ProviderAnswer:
+        """Gives a request up that takes far longer than any so far, even where the speed becomes known only while it runs."""
+        limit = asyncio.timeout_at(started + self._longest_seconds)
+        try:
+            async with limit:
+                self._limits[limit] = started
+                return await self._provider.complete(request)
+        except TimeoutError:
+            raise TryAgain(f"no whole answer within {asyncio.get_running_loop().time() - started:.0f} s") from None
+        finally:
+            self._limits.pop(limit, None)
+
+    @property
+    def _longest_seconds(self) -> float:
+        if not self._slowest_seconds:
+            return self.desk.request_timeout_seconds
+        return min(self.desk.request_timeout_seconds, max(self.desk.least_timeout_seconds, _SLOWEST_TIMES * self._slowest_seconds))
+
+    def _now_known(self, seconds: float) -> None:
+        is_first = not self._slowest_seconds
+        self._slowest_seconds = max(self._slowest_seconds, seconds)
+        if is_first:
+            for limit, started in self._limits.items():
+                if not limit.expired():
+                    limit.reschedule(started + self._longest_seconds)
 
     async def _judge_and_keep(
         self, job: Job, key: str, request: ChatRequest, answer: ProviderAnswer, asked_at: datetime
@@ -352,7 +382,8 @@ class Asker:
         month, limit = month_of(self.desk.now()), budget.per_month_usd or 0.0
         spent = (await self._threads.call(self.desk.store.spending, month)).usd
         if spent + usd > limit or patience <= 0:
-            self._budget_reached = f"DIGEST_BUDGET_PER_MONTH_USD={limit:g}, spent ${spent:.4f} in {month}, {next_one}"
+            rest = "" if spent + usd > limit else ", and the rest is set aside by open batches or other runs"
+            self._budget_reached = f"DIGEST_BUDGET_PER_MONTH_USD={limit:g}, spent ${spent:.4f} in {month}, {next_one}{rest}"
             raise BudgetReached(self._budget_reached)
 
     async def _settle(self, key: str, cost_usd: float | None = None) -> None:
