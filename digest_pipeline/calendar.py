@@ -97,7 +97,7 @@ class ListingCalendar:
     def skipped_between(self, day: date) -> list[date]:
         """The skipped weekdays between the previous listing and `day`, whose submissions rolled into it."""
         before = self.previous_listing(day)
-        return [d for d in self.listing_days(before + _ONE_DAY, day - _ONE_DAY) if not self.is_announced(d)]
+        return self.listing_days(before + _ONE_DAY, day - _ONE_DAY)
 
     def covers_year(self, year: int) -> bool:
         """False while arXiv's list of that year's skipped evenings is not in the data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from digest_pipeline.calendar import (
     EASTERN,
+    ListingCalendar,
     announcement_utc,
     id_month,
+    id_month_is_certain,
     load_calendar,
     newest_listing_day,
     next_weekday,
@@ -70,6 +72,23 @@ def test_the_listings_seen_in_2023_are_listing_days_in_the_order_of_their_ids() 
 @pytest.mark.parametrize(("day", "lowest", "highest"), id_bounds(), ids=str)
 def test_the_ids_seen_in_2023_carry_the_month_of_the_freeze(day: date, lowest: str, highest: str) -> None:
     assert lowest[:4] == highest[:4] == id_month(day)
+
+
+@pytest.mark.parametrize(
+    ("day", "certain"),
+    [
+        (date(2023, 4, 3), False),
+        (date(2026, 6, 1), True),
+        (date(2026, 6, 2), True),
+        (date(2026, 8, 3), False),
+        (date(2026, 2, 2), False),
+        (date(2026, 6, 10), True),
+    ],
+    ids=str,
+)
+def test_the_month_of_ids_is_uncertain_exactly_where_a_weekend_turns_it(day: date, certain: bool) -> None:
+    """Frozen on a Friday of one month, announced on a Sunday of the next."""
+    assert id_month_is_certain(day) is certain
 
 
 @given(LISTINGS)
@@ -147,3 +166,55 @@ def test_a_bad_line_in_the_calendar_file_is_refused_with_its_number(tmp_path: Pa
 def test_a_calendar_file_that_is_not_there_is_refused_by_the_settings_name(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="DIGEST_SKIPPED_EVENINGS_FILE"):
         load_calendar(tmp_path / "nowhere.csv")
+
+
+# -- exact bounds ------------------------------------------------------------------------------------
+
+
+def test_partitions_run_from_the_first_to_the_last_day_inclusive() -> None:
+    monday, friday, sunday = date(2026, 6, 8), date(2026, 6, 12), date(2026, 6, 14)
+    assert CALENDAR.listing_days(monday, friday) == [date(2026, 6, day) for day in range(8, 13)]
+    assert CALENDAR.listing_days(monday, monday) == [monday]
+    assert CALENDAR.listing_days(monday, sunday)[-1] == friday
+    assert CALENDAR.listing_days(friday, monday) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "skipped"),
+    [(date(2026, 12, 29), [date(2026, 12, 28)]), (date(2026, 12, 31), [date(2026, 12, 30)]), (date(2026, 12, 24), []), (date(2026, 6, 8), [])],
+    ids=str,
+)
+def test_the_days_whose_submissions_rolled_into_a_listing_are_named(day: date, skipped: list[date]) -> None:
+    assert CALENDAR.skipped_between(day) == skipped
+
+
+def test_the_first_listing_with_present_ids_is_accepted_itself() -> None:
+    CALENDAR.require_listing_day(date(2007, 4, 2))
+
+
+def test_a_listing_can_be_asked_for_from_the_very_minute_of_its_announcement() -> None:
+    due = announcement_utc(date(2026, 6, 10))
+    CALENDAR.require_announceable(date(2026, 6, 10), due)
+    with pytest.raises(ListingDateError):
+        CALENDAR.require_announceable(date(2026, 6, 10), due - timedelta(seconds=1))
+
+
+def test_the_hour_of_the_freeze_holds_from_its_first_date() -> None:
+    calendar = ListingCalendar({}, ((date(2020, 1, 1), time(16)), (date(2026, 6, 9), time(14))))
+    hours = [calendar.freeze_utc(day).astimezone(EASTERN).hour for day in (date(2026, 6, 9), date(2026, 6, 10), date(2026, 6, 11))]
+    assert hours == [16, 14, 14]  # frozen on the 8th, the 9th and the 10th
+
+
+def test_an_operators_file_may_have_no_header_blank_lines_comments_and_no_reasons(tmp_path: Path) -> None:
+    file = tmp_path / "more.csv"
+    file.write_text("2027-01-18\n\n # spring, with a comma\n 2027-05-31 , Memorial Day \n2027-07-05,a, b\n")
+    extended = load_calendar(file)
+    assert [extended.skip_reason(date(2027, month, day)) for month, day in ((1, 19), (6, 1), (7, 6))] == ["", "Memorial Day", "a"]
+    assert not extended.is_announced(date(2027, 1, 19))
+
+
+def test_a_header_further_down_is_a_bad_line(tmp_path: Path) -> None:
+    file = tmp_path / "more.csv"
+    file.write_text("2027-01-18,MLK\nfreeze_skip_date,description\n")
+    with pytest.raises(SettingsError, match="line 2"):
+        load_calendar(file)
