@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "digest_pipeline"
@@ -47,10 +48,11 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports() -> list[Import]:
+@cache
+def imports() -> tuple[Import, ...]:
     """All imports of the package by itself."""
     known = modules()
-    return [found for module, path in known.items() for found in _imports_of(module, tree_of(path), known)]
+    return tuple(found for module, path in known.items() for found in _imports_of(module, tree_of(path), known))
 
 
 def _imports_of(module: str, tree: ast.Module, known: dict[str, Path]) -> Iterator[Import]:
