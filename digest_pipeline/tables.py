@@ -103,7 +103,7 @@ def describe(schema: pa.Schema) -> str:
 
 
 def papers_to_table(papers: Iterable[Paper]) -> pa.Table:
-    return _to_table(({**dataclasses.asdict(p), "abs_url": p.abs_url, "pdf_url": p.pdf_url} for p in papers), PAPERS)
+    return _to_table(papers, PAPERS)
 
 
 def papers_from_table(table: pa.Table) -> list[Paper]:
@@ -121,7 +121,7 @@ def papers_from_table(table: pa.Table) -> list[Paper]:
 
 
 def summaries_to_table(summaries: Iterable[Summary]) -> pa.Table:
-    return _to_table((dataclasses.asdict(s) for s in summaries), TRANSLATED_SUMMARIES)
+    return _to_table(summaries, TRANSLATED_SUMMARIES)
 
 
 def summaries_from_table(table: pa.Table) -> list[Summary]:
@@ -144,11 +144,8 @@ def from_parquet(content: bytes, schema: pa.Schema) -> pa.Table:
     return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False).select(schema.names).cast(schema)
 
 
-def _to_table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    def plain(value: Any) -> Any:
-        return list(value) if isinstance(value, tuple) else value
-
-    return pa.Table.from_pylist([{name: plain(row[name]) for name in schema.names} for row in rows], schema=schema)
+def _to_table(values: Iterable[Paper | Summary], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([{name: getattr(value, name) for name in schema.names} for value in values], schema=schema)
 
 
 def _known(row: dict[str, Any], kind: type[Any]) -> dict[str, Any]:

@@ -16,9 +16,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline import tables
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 JSONL_FIELDS: tuple[str, ...] = tuple(dict.fromkeys([*tables.PAPERS.names, *tables.TRANSLATED_SUMMARIES.names]))
 """The keys of each line: the columns of both tables under their own names, in their order."""
 
+_OF_PAPER = frozenset(tables.PAPERS.names)
+
 # -- JSON Lines -------------------------------------------------------------------------------------
 
 
@@ -42,9 +43,7 @@ def jsonl_bytes(entries: Iterable[DigestEntry]) -> bytes:
 
 
 def _row(entry: DigestEntry) -> dict[str, Any]:
-    paper = entry.paper
-    row = asdict(entry.summary) | asdict(paper) | {"abs_url": paper.abs_url, "pdf_url": paper.pdf_url}
-    return {name: _plain(row[name]) for name in JSONL_FIELDS}
+    return {name: _plain(getattr(entry.paper if name in _OF_PAPER else entry.summary, name)) for name in JSONL_FIELDS}
 
 
 def _plain(value: Any) -> Any:
@@ -68,6 +67,7 @@ def bibtex_key(arxiv_id: str) -> str:
     return "arxiv-" + arxiv_id.replace("/", "-")
 
 
+@lru_cache(maxsize=4_096)  # a paper stands in `all`, in its categories, and on its own page
 def _bibtex_entry(paper: Paper) -> str:
     year, month, _, _ = id_sort_key(paper.arxiv_id)
     fields = {

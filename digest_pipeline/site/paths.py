@@ -6,7 +6,6 @@ file name so that `file://` works) and the relative link between two paths.
 
 from __future__ import annotations
 
-import posixpath
 from datetime import date
 from urllib.parse import quote
 
@@ -82,5 +81,12 @@ def export(tag: str, day: date, category: str, kind: str) -> str:
 
 
 def relative_link(from_page: str, to_file: str) -> str:
-    """The link a page at `from_page` uses for `to_file`, percent-encoded where a URL needs it."""
-    return quote(posixpath.relpath(to_file, posixpath.dirname(from_page) or "."))
+    """The link a page at `from_page` uses for `to_file`, percent-encoded where a URL needs it.
+
+    By hand, because `relpath` asks for the current directory twice a link, and a day has thousands.
+    """
+    here, there = from_page.split("/")[:-1], to_file.split("/")
+    shared = 0
+    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+        shared += 1
+    return quote("/".join([".."] * (len(here) - shared) + there[shared:]))

@@ -130,6 +130,11 @@ class PaperView:
 
 
 def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMatch] = ()) -> PaperView:
+    return _paper_view(entry, language, tuple(matches))
+
+
+@lru_cache(maxsize=4_096)  # a paper stands on the pages of `all` and of its categories, and on its own
+def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatch, ...]) -> PaperView:
     paper, summary = entry.paper, entry.summary
     names = tuple(plain_text(name) for name in paper.authors)
     title = summary.translated_title if summary.is_translated and language.is_translated_into else ""
