@@ -207,7 +207,7 @@ def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -
             "reused_share": round(sum(s.from_cache for s in every) / len(every), 4) if every else 0.0,
             "input_tokens": outcome.input_tokens,
             "output_tokens": outcome.output_tokens,
-            "cost_usd": outcome.cost_usd if outcome.cost_usd is not None else "unknown",
+            "cost_usd": round(outcome.cost_usd, 6) if outcome.cost_usd is not None else "unknown",
             "with_warnings": sum(bool(s.flags) and s.is_translated for s in every),
             **{f"flag {code}": n for code, n in sorted(flags.items())},
         },
