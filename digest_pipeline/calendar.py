@@ -197,7 +197,8 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(
-            f"DIGEST_SKIPPED_EVENINGS_FILE={path} cannot be read: {error.strerror}", what_to_do="name a CSV file with the columns freeze_skip_date,description"
+            f"DIGEST_SKIPPED_EVENINGS_FILE={path} cannot be read: {error.strerror}",
+            what_to_do="name a CSV file with the columns freeze_skip_date,description",
         ) from error
 
 

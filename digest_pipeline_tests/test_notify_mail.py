@@ -89,9 +89,7 @@ def mail_settings(tmp_path: Path, address: str, **more: str) -> Settings:
     return load_settings(environ | more, root=tmp_path)
 
 
-def send(
-    home: DataHome, settings: Settings, *, facts: DayFacts = FACTS, lists: tuple[WatchList, ...] = (), at: datetime = NOW
-) -> int:
+def send(home: DataHome, settings: Settings, *, facts: DayFacts = FACTS, lists: tuple[WatchList, ...] = (), at: datetime = NOW) -> int:
     return mail.send_day(home, settings, facts, lists, now=lambda: at)
 
 

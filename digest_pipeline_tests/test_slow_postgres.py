@@ -36,7 +36,7 @@ def team(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_fresh_database_serves_the_ui_and_a_run(team: tuple[Ui, Path]) -> None:
-    _, folder = team
+    ui, folder = team
     assert ui.finished(ui.materialize(DAY, CHAIN)) == "SUCCESS"
     assert ui.materialized("site") == {DAY}
     assert not list((folder / "dagster_home").rglob("*.db")), "nothing was kept in SQLite"
