@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from digest_pipeline.site.clean import one_line
 from digest_pipeline.site.difference import ChangeKind, compare
 from digest_pipeline.site.mathematics import inline_html
+from digest_pipeline.text import one_line
 
 
 def shown(before: str, after: str) -> str:

@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from digest_pipeline.text import one_line
+
 
 class MarkdownText(str):
     """One line of Markdown that is safe to stand in a template: written by us, or escaped here."""
@@ -44,22 +46,9 @@ class _Piece:
     text: str
 
 
-# -- characters nobody can read ------------------------------------------------------------------------
+# -- paragraphs ------------------------------------------------------------------------------------------
 
-_SPACE = re.compile(r"[\s\x1c-\x1f\x85\u2028\u2029]+")
-_UNREADABLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f"  # controls
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction marks: one in a title turns the whole row around
-    "\ufeff\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e007f]"  # byte-order mark, non-characters, invisible tags
-)
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _PARAGRAPH_END = re.compile(r"(?:\r\n?|\n)(?:[ \t]*(?:\r\n?|\n)|(?=[ \t]+\S))")
-
-
-def one_line(text: str) -> str:
-    """`text` without control and direction characters, every run of white space made one space."""
-    without = _UNREADABLE.sub("", _SPACE.sub(" ", text))
-    return _SPACE.sub(" ", _LONE_SURROGATE.sub("\ufffd", without)).strip()
 
 
 def paragraphs_of(text: str) -> list[str]:

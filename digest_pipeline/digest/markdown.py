@@ -22,10 +22,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 
-from digest_pipeline.digest.escaping import MarkdownText, addresses_in, cell, inline, one_line, paragraph, paragraphs
+from digest_pipeline.digest.escaping import MarkdownText, addresses_in, cell, inline, paragraph, paragraphs
 from digest_pipeline.digest.reading import rendered_ids
 from digest_pipeline.errors import SourceError
 from digest_pipeline.model import AnnounceType, DayFacts, DayLedger, DigestEntry, Evidence, Paper, Summary, SummaryStatus, VersionedId, id_sort_key
+from digest_pipeline.text import one_line
 from digest_pipeline.translation.languages import Language
 
 __all__ = ["FRONT_MATTER_VERSION", "MOST_AUTHORS_NAMED", "preview", "render_digest", "rendered_ids"]

@@ -38,8 +38,8 @@ from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.notify.plain import plain_math
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
-from digest_pipeline.site.clean import one_line, printable
 from digest_pipeline.site.watch import WatchList, watched_entries
+from digest_pipeline.text import one_line, printable
 from digest_pipeline.translation.languages import Language, load_language
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from digest_pipeline.model import DigestEntry
 from digest_pipeline.notify.alerts import DigestReady
 from digest_pipeline.notify.mail import MailDay, counts_by_type, in_reading_order
 from digest_pipeline.notify.plain import plain_math
-from digest_pipeline.site.clean import one_line
+from digest_pipeline.text import one_line
 
 HIGHLIGHTS = 8
 """A chat message names this many papers and says how many more there are."""

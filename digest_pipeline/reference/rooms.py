@@ -21,7 +21,7 @@ PACKAGE = Path(digest_pipeline.__file__).parent
 
 FOUNDATION = "foundation"
 MEMBERS = {
-    FOUNDATION: ("calendar", "errors", "home", "model", "sample", "settings", "tables", "taxonomy"),
+    FOUNDATION: ("calendar", "errors", "home", "model", "sample", "settings", "tables", "taxonomy", "text"),
     "steps": ("stages", "workshop", "forecast", "reconcile", "doctor"),
     "entrances": ("definitions", "cli"),
 }
@@ -38,7 +38,7 @@ WORDS = {
     "translation": "papers → checked summaries, paid once",
     "sources": "a listing date → arXiv's answers, kept whole",
     "reference": "the generated documents",
-    FOUNDATION: "calendar · errors · data home · nouns · sample · settings · tables · taxonomy",
+    FOUNDATION: "calendar · errors · data home · nouns · sample · settings · tables · taxonomy · text",
 }
 
 ASIDE = frozenset({"reference"})

@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from markupsafe import Markup
 
-from digest_pipeline.site.clean import one_line
 from digest_pipeline.site.mathematics import inline_html, segments
+from digest_pipeline.text import one_line
 
 _WORD = re.compile(r"\s+|\\?\w+(?:[’'\-]\w+)*|[^\w\s]")
 _REWRITTEN_BELOW = 0.4

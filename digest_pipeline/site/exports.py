@@ -24,7 +24,7 @@ from digest_pipeline import tables
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import DigestEntry, Paper, id_sort_key
 from digest_pipeline.site import paths
-from digest_pipeline.site.clean import one_line
+from digest_pipeline.text import one_line
 
 if TYPE_CHECKING:
     from pylatexenc.latexencode import UnicodeToLatexEncoder

@@ -27,8 +27,8 @@ from digest_pipeline.calendar import EASTERN
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import DigestEntry, id_sort_key
 from digest_pipeline.site import paths
-from digest_pipeline.site.clean import one_line, printable
 from digest_pipeline.taxonomy import falls_under
+from digest_pipeline.text import one_line, printable
 from digest_pipeline.translation.languages import Language
 
 if TYPE_CHECKING:

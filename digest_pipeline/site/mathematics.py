@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from math_core import LatexError, LatexToMathML
 from pylatexenc.latex2text import LatexNodes2Text
 
-from digest_pipeline.site.clean import printable
+from digest_pipeline.text import printable
 
 _MATHEMATICS: Final = re.compile(
     r"""

@@ -39,8 +39,8 @@ from digest_pipeline.errors import DigestError
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import DigestEntry
 from digest_pipeline.site import paths
-from digest_pipeline.site.clean import one_line, printable, without_accents
 from digest_pipeline.taxonomy import falls_under
+from digest_pipeline.text import one_line, printable, without_accents
 from digest_pipeline.translation.languages import Language
 
 _LOG = logging.getLogger(__name__)

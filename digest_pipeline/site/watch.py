@@ -28,7 +28,7 @@ import regex
 from digest_pipeline import taxonomy
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.model import DigestEntry, Paper, Summary
-from digest_pipeline.site.clean import one_line, without_accents
+from digest_pipeline.text import one_line, without_accents
 from digest_pipeline.translation.languages import Language
 
 _PATTERN_SECONDS = 0.5
