@@ -15,6 +15,7 @@ from typing import TextIO, cast
 
 from digest_pipeline import __version__, sample
 from digest_pipeline.errors import DigestError, ListingDateError, SettingsError
+from digest_pipeline.model import ALL
 from digest_pipeline.settings import Settings, load_settings, project_root
 from digest_pipeline.workshop import Workshop, utc_now
 
@@ -105,7 +106,7 @@ def _materialize(shop: Workshop, day: date, *, refetch: bool) -> bool:
 
 
 def _print_result(shop: Workshop, day: date, succeeded: bool) -> None:
-    from digest_pipeline.papers.ledger import ALL, read_facts, read_ledger
+    from digest_pipeline.papers.ledger import read_facts, read_ledger
 
     home = shop.home
     if not succeeded:

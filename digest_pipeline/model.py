@@ -163,6 +163,10 @@ class DigestEntry:
     summary: Summary
 
 
+ALL = "all"
+"""In the place of a category: the union of the configured ones, a paper once."""
+
+
 @dataclass(frozen=True, slots=True)
 class DayLedger:
     """Where each announced paper of one listing day got to, in one language and one category (or `all`).

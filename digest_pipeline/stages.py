@@ -25,9 +25,9 @@ from digest_pipeline import tables
 from digest_pipeline.digest.markdown import preview, render_digest
 from digest_pipeline.digest.reading import rendered_ids
 from digest_pipeline.errors import SourceError
-from digest_pipeline.model import DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus
+from digest_pipeline.model import ALL, DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus
 from digest_pipeline.papers.assemble import assemble_papers, counts_by_category, counts_by_type
-from digest_pipeline.papers.ledger import ALL, day_facts, day_ledger, in_category, usual_size, write_facts, write_ledger
+from digest_pipeline.papers.ledger import day_facts, day_ledger, in_category, usual_size, write_facts, write_ledger
 from digest_pipeline.sources.listing import fetch_listing
 from digest_pipeline.sources.raw import RawManifest
 from digest_pipeline.sources.sample import keep_sample

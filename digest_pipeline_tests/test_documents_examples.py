@@ -16,9 +16,9 @@ from digest_pipeline import sample
 from digest_pipeline.digest.markdown import render_digest
 from digest_pipeline.digest.reading import rendered_ids
 from digest_pipeline.errors import ProviderRefused, SourceError
-from digest_pipeline.model import DayFacts, DigestEntry, Evidence, SummaryStatus
+from digest_pipeline.model import ALL, DayFacts, DigestEntry, Evidence, SummaryStatus
 from digest_pipeline.orchestration.build import build_definitions
-from digest_pipeline.papers.ledger import ALL, day_ledger
+from digest_pipeline.papers.ledger import day_ledger
 from digest_pipeline.settings import load_settings
 from digest_pipeline.stages import assemble, fetch, read_papers, translate
 from digest_pipeline.translation.desk import TranslationDesk

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from digest_pipeline import tables
 from digest_pipeline.home import DataHome
-from digest_pipeline.model import AnnounceType, DayFacts, DayLedger, Evidence, SummaryStatus
-from digest_pipeline.papers.ledger import ALL, day_facts, day_ledger, in_category, read_facts, read_ledger, usual_size, write_facts, write_ledger
+from digest_pipeline.model import ALL, AnnounceType, DayFacts, DayLedger, Evidence, SummaryStatus
+from digest_pipeline.papers.ledger import day_facts, day_ledger, in_category, read_facts, read_ledger, usual_size, write_facts, write_ledger
 from digest_pipeline.sources.raw import RawManifest
 from digest_pipeline_tests.support.digest_days import paper, summary, untranslated
 

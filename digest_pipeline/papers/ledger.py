@@ -16,11 +16,9 @@ import pyarrow as pa
 
 from digest_pipeline import tables
 from digest_pipeline.home import DataHome
-from digest_pipeline.model import DayFacts, DayLedger, Evidence, Paper, Summary
+from digest_pipeline.model import ALL, DayFacts, DayLedger, Evidence, Paper, Summary
 from digest_pipeline.papers.assemble import counts_by_type, under
 from digest_pipeline.sources.raw import RawManifest
-
-ALL = "all"
 
 
 def day_facts(manifest: RawManifest, *, is_sample: bool) -> DayFacts:

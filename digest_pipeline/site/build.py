@@ -28,7 +28,7 @@ from typing import Any, Self
 from digest_pipeline import tables
 from digest_pipeline.calendar import load_calendar, today_eastern
 from digest_pipeline.home import DataHome
-from digest_pipeline.model import DigestEntry, Paper
+from digest_pipeline.model import ALL, DigestEntry, Paper
 from digest_pipeline.site import paths
 from digest_pipeline.site.archive import archive_view
 from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows, SiteDay
@@ -36,7 +36,6 @@ from digest_pipeline.site.exports import bibtex_bytes, citation_meta, write_expo
 from digest_pipeline.site.feeds import category_feed, feed_entries, named_feed, write_feed
 from digest_pipeline.site.manifest import DayRecord, Manifest, read_manifest, write_manifest
 from digest_pipeline.site.options import SiteOptions, SiteSettings
-from digest_pipeline.site.paths import ALL
 from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
 from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
 from digest_pipeline.site.statistics import DayCounts, day_numbers, day_rows, statistics_files, statistics_page_data

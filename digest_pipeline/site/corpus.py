@@ -20,9 +20,8 @@ import pyarrow.compute as pc
 
 from digest_pipeline import tables, taxonomy
 from digest_pipeline.home import DataHome
-from digest_pipeline.model import DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus, id_sort_key
+from digest_pipeline.model import ALL, DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus, id_sort_key
 from digest_pipeline.papers.ledger import read_facts, read_ledger
-from digest_pipeline.site.paths import ALL
 from digest_pipeline.site.watch import WatchList, WatchMatch, match_paper
 
 _PARTITION_FILE = re.compile(r"date=(?P<day>\d{4}-\d\d-\d\d)/(?P<file>[^.].*)$")

@@ -10,10 +10,7 @@ from datetime import date
 from urllib.parse import quote
 
 from digest_pipeline.errors import DigestError
-from digest_pipeline.model import VersionedId
-
-ALL = "all"
-"""The union of the configured categories, a paper once."""
+from digest_pipeline.model import ALL, VersionedId
 
 
 def home_page(tag: str) -> str:

@@ -33,14 +33,13 @@ from babel.numbers import format_decimal
 
 from digest_pipeline import taxonomy
 from digest_pipeline.calendar import EASTERN, ListingCalendar
-from digest_pipeline.model import AnnounceType, Paper, Summary
+from digest_pipeline.model import ALL, AnnounceType, Paper, Summary
 from digest_pipeline.translation.languages import Language, load_language
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ALL = "all"
 SHOWN_DAYS = 60
 """Charts and the table of days show so many listing days; months, CSV and JSON hold all."""
 _MOST_LINES = 8
