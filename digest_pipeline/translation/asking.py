@@ -207,6 +207,7 @@ class Asker:
             if rejections >= most or max(by_reason.values()) >= most_alike:
                 return verdict.flags
             messages = build_retry(job.prompt, stored.raw, verdict.rejections)
+            await asyncio.sleep(self.pacer.backoff(rejections))  # servers have bad moments: other papers go first, then this one again
 
     def _chat_request(self, job: Job, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:
         return ChatRequest(job.prompt, messages, model, job.about, TEMPERATURE, most_tokens, self.desk.request_timeout_seconds)
