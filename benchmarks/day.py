@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from benchmarks.scratch import live_settings, load_everything, scratch
 from benchmarks.standins import FIRST, arxiv_process, model_process, papers_per_day_for
-from benchmarks.table import print_result, progress
+from benchmarks.table import growth, print_result, progress
 
 SIZES = (300, 600, 2_855)
 """A usual day of two categories, of seven, and the largest recorded day."""
-QUICK_SIZES = (150,)
+QUICK_SIZES = (60, 150)
 AT_ONCE = 32
 LATENCY_SECONDS = 1.0
 CATEGORIES = ("cs", "eess", "stat", "math", "quant-ph")
@@ -27,7 +27,7 @@ def measured(papers: int, categories: Sequence[str]) -> list[list[object]]:
     with arxiv_process(1, per_day) as arxiv, model_process(LATENCY_SECONDS) as model:
         settings = live_settings(arxiv, model, DIGEST_CATEGORIES=",".join(categories), DIGEST_MAX_CONCURRENCY=str(AT_ONCE))
         with scratch({**settings, "DIGEST_FIRST_LISTING": FIRST.isoformat()}) as deployment:
-            rows = []
+            rows: list[list[object]] = []
             for time_of_day in ("first", "again"):
                 ran = deployment.digest("run", "--day", FIRST.isoformat())
                 seconds = deployment.stage_seconds(ran, FIRST)
@@ -65,6 +65,8 @@ def main() -> None:
     arguments = parser.parse_args()
     load_everything()
     rows = [row for size in arguments.sizes or (QUICK_SIZES if arguments.quick else SIZES) for row in measured(size, CATEGORIES)]
+    first = [row for row in rows if row[1] == "first"]
+    sizes = [float(str(row[0]).replace(",", "")) for row in first]
     print_result(
         f"A whole day: {AT_ONCE} requests at once, {LATENCY_SECONDS:g} s each",
         [
@@ -88,6 +90,11 @@ def main() -> None:
             "Stages by the time stamps of Dagster's own records. `start`: Python, Dagster and the project loading. The floor is papers × latency ÷ requests at once.",
             "No pause between requests to arXiv here; in life each costs 3 s. Peak memory is that of the run's process, Dagster included.",
             "`again`: the same day run a second time, with nothing to fetch and nothing to pay.",
+            growth("the whole of a day's run", "papers", sizes, [float(str(row[9])) for row in first]),
+            growth(
+                "a day's stages other than translation", "papers", sizes, [size * float(str(row[11])) for size, row in zip(sizes, first, strict=True)]
+            ),
+            growth("a run's peak memory", "papers", sizes, [float(str(row[12])) for row in first]),
         ],
     )
 

@@ -10,13 +10,14 @@ from datetime import date
 
 from markdown_it import MarkdownIt
 
-from benchmarks.table import PeakMemory, print_result, seconds_of
+from benchmarks.table import PeakMemory, growth, print_result, seconds_of
 from digest_pipeline.digest.markdown import render_digest, rendered_ids
 from digest_pipeline.model import AnnounceType, DayFacts, DayLedger, DigestEntry, Evidence, Paper, Summary, SummaryStatus
 from digest_pipeline.translation.languages import load_language
 
 DAY = date(2026, 6, 2)
 SIZES = (300, 600, 2_855)
+QUICK_SIZES = (50, 150)
 ABSTRACT = (
     "We study the bound $\\|f - g\\|_2 \\le \\epsilon$ of [1] for $n < 10$ at https://example.org/code_{n}. "
     + "Plain words, well chosen, fill a sentence. " * 25
@@ -70,13 +71,22 @@ def measured(size: int) -> list[object]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.markdown", description="Rendering and reading back of one digest.")
     parser.add_argument("sizes", nargs="*", type=int, metavar="PAPERS", help="numbers of papers to measure")
-    sizes = parser.parse_args().sizes or SIZES
+    parser.add_argument("--quick", action="store_true", help="small days only")
+    arguments = parser.parse_args()
+    sizes = arguments.sizes or (QUICK_SIZES if arguments.quick else SIZES)
+    rows = [measured(size) for size in sizes]
     print_result(
         "One digest as Markdown",
         ["papers", "MB", "ms to render a paper", "ms to read one back", "÷ bare CommonMark", "memory, MB"],
-        [measured(size) for size in sizes],
+        rows,
         notes=[
-            "Reading back is a whole parse with tables and footnotes, over which the ledger's `rendered` is counted; it is compared with the bare parser."
+            "Reading back is a whole parse with tables and footnotes, over which the ledger's `rendered` is counted; it is compared with the bare parser.",
+            growth(
+                "rendering a digest and reading it back",
+                "papers",
+                sizes,
+                [size * (float(str(row[2])) + float(str(row[3]))) for size, row in zip(sizes, rows, strict=True)],
+            ),
         ],
     )
 

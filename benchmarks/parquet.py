@@ -16,7 +16,7 @@ from pathlib import Path
 
 from defusedxml.ElementTree import fromstring
 
-from benchmarks.table import PeakMemory, print_result, seconds_of
+from benchmarks.table import PeakMemory, growth, print_result, seconds_of
 from digest_pipeline import tables
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import AnnounceType, Evidence, Paper
@@ -28,6 +28,7 @@ DAY = date(2026, 6, 2)
 PAGE = 100
 SIZES = (300, 600, 2_855, 28_550)
 """A usual day of two categories, of seven, the largest recorded day, and ten of those."""
+QUICK_SIZES = (100, 300)
 
 
 def pages_of(day: ListingDay, papers: int) -> list[bytes]:
@@ -72,7 +73,9 @@ def measured(pages: Sequence[bytes], home: DataHome) -> list[object]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parquet", description="Parse and write throughput of the papers table.")
     parser.add_argument("sizes", nargs="*", type=int, metavar="PAPERS", help="numbers of papers to measure")
-    sizes = parser.parse_args().sizes or SIZES
+    parser.add_argument("--quick", action="store_true", help="small days only")
+    arguments = parser.parse_args()
+    sizes = arguments.sizes or (QUICK_SIZES if arguments.quick else SIZES)
     day = next(d for d in generate_days(date(2026, 6, 1), date(2026, 6, 3), papers_per_day=300) if d.listing_date == DAY)
     with tempfile.TemporaryDirectory() as folder:
         measured(pages_of(day, PAGE), DataHome(Path(folder)))  # so that the first row does not pay for what libraries load on first use
@@ -86,6 +89,13 @@ def main() -> None:
             "Written: built, compressed, flushed to disk and moved into place. Read: from the file back to values.",
             "Memory: the most held beyond what the generated pages hold.",
             "`µs a paper`, parse + write + read, stays level where the cost grows with the number of papers and no faster.",
+            growth(
+                "the time of the papers table (parse, write, read)",
+                "papers",
+                sizes,
+                [size * float(str(row[6])) for size, row in zip(sizes, rows, strict=True)],
+            ),
+            growth("the size of papers.parquet", "papers", sizes, [float(str(row[7])) for row in rows]),
         ],
     )
 

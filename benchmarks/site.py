@@ -10,12 +10,13 @@ import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from benchmarks.table import PeakMemory, print_result
+from benchmarks.table import PeakMemory, growth, print_result, progress
 from digest_pipeline.home import DataHome
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
 from digest_pipeline_tests.support.site_days import CATEGORIES, generated_papers, listing_days, write_day, write_generated_days
 
 DAYS = (10, 100, 1_000)
+QUICK_DAYS = (3, 10)
 FIRST = date(2022, 1, 3)
 
 
@@ -51,14 +52,17 @@ def measured(count: int, papers: int, options: SiteOptions, folder: Path) -> lis
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.site", description="Site build against number of days.")
     parser.add_argument("days", nargs="*", type=int, metavar="DAYS", help="numbers of listing days to measure")
-    parser.add_argument("--papers", type=int, default=40, metavar="N", help="papers a day")
+    parser.add_argument("--papers", type=int, default=20, metavar="N", help="papers a day")
     parser.add_argument("--pages-only", action="store_true", help="leave out the search index and the charts")
+    parser.add_argument("--quick", action="store_true", help="few days only")
     arguments = parser.parse_args()
+    sizes = arguments.days or (QUICK_DAYS if arguments.quick else DAYS)
     options = SiteOptions(languages=("zh",), categories=CATEGORIES, pages_only=arguments.pages_only)
     rows = []
-    for count in arguments.days or DAYS:
+    for count in sizes:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measured(count, arguments.papers, options, Path(folder)))
+            progress(f"site: {count} days")
     print_result(
         f"Site build: {arguments.papers} papers a day, one language",
         [
@@ -75,7 +79,12 @@ def main() -> None:
             "memory, MB",
         ],
         rows,
-        notes=["`one new day` renders the new day, its neighbour and the papers it replaces, and makes one month of the search index again."],
+        notes=[
+            "`one new day` renders the new day, its neighbour and the papers it replaces, and makes one month of the search index again.",
+            growth("the whole site's build", "days", sizes, [float(str(row[2])) for row in rows]),
+            growth("the site's build for one new day", "days", sizes, [float(str(row[5])) for row in rows]),
+            growth("the site's build with nothing new", "days", sizes, [float(str(row[4])) for row in rows]),
+        ],
     )
 
 

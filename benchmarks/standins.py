@@ -135,7 +135,8 @@ def main() -> None:
     parser.add_argument("days", type=int)
     parser.add_argument("papers_per_day", type=int)
     arguments = parser.parse_args()
-    with _CountingArxiv(listing_days(arguments.days, arguments.papers_per_day), now=lambda: datetime.now(UTC)) as arxiv:
+    arxiv = _CountingArxiv(listing_days(arguments.days, arguments.papers_per_day), now=lambda: datetime.now(UTC))
+    with arxiv:
         print(json.dumps({"api": arxiv.api_url, "rss": arxiv.rss_url}), flush=True)
         for line in sys.stdin:
             print(json.dumps(_obey(arxiv, line.split())), flush=True)

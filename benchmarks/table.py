@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
@@ -18,7 +19,26 @@ def print_result(title: str, columns: Sequence[str], rows: Sequence[Sequence[obj
     print(f"|{' ---: |' * len(columns)}")
     for row in rows:
         print(f"| {' | '.join(map(str, row))} |")
-    print("".join(f"\n- {note}" for note in notes))
+    print("".join(f"\n- {note}" for note in notes if note))
+
+
+GROWTH = "Growth: "
+"""How a note begins that says what grows how; the document gathers these at its head."""
+
+
+def growth(what: str, unit: str, sizes: Sequence[float], costs: Sequence[float], *, fixed: float = 0.0) -> str:
+    """A note: how `what` grows from the smallest to the largest of `sizes`, in words and numbers; `fixed` cost is left out. Empty for one size.
+
+    The exponent of a power of the size: about 0 stays level, about 1 grows in proportion, more grows faster.
+    """
+    if sizes[0] == sizes[-1] or min(costs) <= fixed:
+        return ""  # one size, or too small to measure
+    bigger, dearer = sizes[-1] / sizes[0], (costs[-1] - fixed) / (costs[0] - fixed)
+    exponent = math.log(dearer) / math.log(bigger)
+    words = ((0.15, "stays level"), (0.85, "grows slower than"), (1.15, "grows in proportion to"), (math.inf, "grows faster than"))
+    verb = next(word for limit, word in words if exponent < limit)
+    place = f"with more {unit}" if verb == "stays level" else f"the number of {unit}"
+    return f"{GROWTH}{what} {verb} {place} ({bigger:.3g} times the {unit}: {dearer:.2g} times as much)."
 
 
 def command() -> str:

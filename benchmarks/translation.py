@@ -1,4 +1,4 @@
-"""The translation stage: wall time over the floor (papers × latency ÷ concurrency), requests a paper, memory of a day.
+"""The translation stage: wall time over the floor (papers × latency ÷ concurrency), requests a paper, memory of a day, a kill.
 
 Data: generated papers, an endpoint on loopback in a process of its own, latency 1 s with a deviation of 0.3 s.
 """
@@ -23,6 +23,7 @@ from digest_pipeline_tests.support.translation_desks import desk_for, papers
 LATENCY, JITTER = 1.0, 0.3
 DAYS = ((8, 120), (32, 600), (128, 1200))
 LARGEST = 2855
+KILLED_PAPERS, KILLED_AT_ONCE = 320, 32
 
 
 @contextmanager
@@ -54,9 +55,21 @@ def measured(at_once: int, count: int, latency: float = LATENCY) -> list[object]
     return [*row, f"{counted['requests'] / count:.3f}", f"{1e3 * reusing / count:.1f}", f"{memory.grown_megabytes:.0f}"]
 
 
+def killed(count: int, latency: float = LATENCY) -> list[object]:
+    """One row: a day whose process is killed when half of it should be answered, run again, and a third time."""
+    with tempfile.TemporaryDirectory() as folder, endpoint(latency) as (url, counted):
+        command = [sys.executable, "-m", "digest_pipeline_tests.support.translate_day", url, folder, str(count), str(KILLED_AT_ONCE)]
+        with subprocess.Popen(command) as process:  # noqa: S603
+            time.sleep(2.0 + count * latency / KILLED_AT_ONCE / 2)  # its start, and half of the floor
+            process.kill()
+        runs = [json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for _ in range(2)]  # noqa: S603
+    kept, asked_again = runs[0]["reused"], runs[1]["requests"]
+    return [KILLED_AT_ONCE, count, kept, runs[0]["requests"], f"{counted['requests'] / count:.3f}", asked_again]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.translation", description="Translation against its floor.")
-    parser.add_argument("--quick", action="store_true", help="one short day only")
+    parser.add_argument("--quick", action="store_true", help="short days only")
     arguments = parser.parse_args()
     import openai
 
@@ -70,6 +83,13 @@ def main() -> None:
             "The floor is papers × latency ÷ concurrency. The first request goes alone for up to 0.3 s, so that a dead key costs one request.",
             "The last round of a day is not full; with this deviation it adds about half a second to a day of any size.",
         ),
+    )
+    print()
+    print_result(
+        "Translation, killed half-way",
+        ["at once", "papers", "kept at the kill", "requests of the second run", "requests a paper in all", "requests of a third run"],
+        [killed(96 if arguments.quick else KILLED_PAPERS)],
+        notes=["SIGKILL: what was answered is kept; at most the requests under way are sent, and paid, again."],
     )
 
 
