@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import logging
 import stat
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -21,6 +18,7 @@ from digest_pipeline.site import paths
 from digest_pipeline.site.search import SearchOutcome, bundle_of, id_word, record_html, search_page_values, update_search
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline_tests.support.outputs import HOSTILE, an_entry, an_untranslated_entry
+from digest_pipeline_tests.support.serving import folder_served
 
 ZH = load_language("zh")
 MAY, JUNE, OLD = date(2026, 5, 29), date(2026, 6, 2), date(2024, 3, 4)
@@ -177,33 +175,11 @@ def test_an_object_store_gets_the_same_files(three_days: Days) -> None:
 
 # -- in a browser
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(tmp_path / "site")))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with folder_served(tmp_path / "site") as address:
+        yield address
 
 
 def write_search_site(tmp_path: Path, days: Days, tag: str) -> None:
@@ -234,7 +210,7 @@ def search_in(page: Any, words: str) -> tuple[list[str], str]:
 
 @pytest.mark.slow
 def test_a_reader_finds_chinese_words_authors_and_ids_over_all_months(tmp_path: Path, served: str) -> None:
-    from playwright.sync_api import sync_playwright
+    from digest_pipeline_tests.support.browser import chromium
 
     quantum = {"translated_title": "量子纠错码的解码器", "translated_abstract": "我们研究表面码的解码。", "tldr": "更快的解码。"}
     retrieval = {"translated_title": "面向检索增强生成的重排序", "translated_abstract": "本文提出一种重排序方法。", "tldr": "重排序更准。"}
@@ -270,8 +246,7 @@ def test_a_reader_finds_chinese_words_authors_and_ids_over_all_months(tmp_path: 
         }
     )
     write_search_site(tmp_path, days, "zh")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 844})
         refused: list[str] = []
         page.on("console", lambda message: refused.append(message.text) if "Content Security Policy" in message.text else None)
@@ -309,12 +284,11 @@ def test_a_reader_finds_chinese_words_authors_and_ids_over_all_months(tmp_path: 
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert refused == []
         assert outside == []
-        browser.close()
 
 
 @pytest.mark.slow
 def test_japanese_is_segmented_too_and_a_page_opened_as_a_file_says_why_it_cannot_search(tmp_path: Path, served: str) -> None:
-    from playwright.sync_api import sync_playwright
+    from digest_pipeline_tests.support.browser import chromium
 
     japanese = {
         "translated_title": "大規模言語モデルによる自動要約",
@@ -335,8 +309,7 @@ def test_japanese_is_segmented_too_and_a_page_opened_as_a_file_says_why_it_canno
         }
     )
     write_search_site(tmp_path, days, "ja")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(f"{served}/{paths.search_page('ja')}?q=自動要約")
         page.wait_for_selector("#search-results li")
@@ -344,4 +317,3 @@ def test_japanese_is_segmented_too_and_a_page_opened_as_a_file_says_why_it_canno
         page.goto((tmp_path / "site" / paths.search_page("ja")).as_uri())
         page.wait_for_timeout(300)
         assert page.inner_text("#search-status") == load_language("ja").label("search", "needs_server")
-        browser.close()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import os
-import threading
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -19,6 +16,7 @@ from lxml import html
 from digest_pipeline.home import DataHome
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
 from digest_pipeline.site.watch import WatchList
+from digest_pipeline_tests.support.serving import folder_served
 from digest_pipeline_tests.support.site_days import CATEGORIES, listing_days, write_day, write_generated_days
 
 with warnings.catch_warnings():
@@ -108,42 +106,20 @@ def test_an_index_that_could_not_be_made_is_reported_until_it_is_made(tmp_path: 
 
 # -- in a browser
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def served(home: DataHome) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(home.local_path("site"))))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with folder_served(home.local_path("site")) as address:
+        yield address
 
 
 @pytest.mark.slow
 def test_search_and_statistics_are_accessible_and_fit_a_phone_and_a_wide_screen_in_light_and_dark(served: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    from digest_pipeline_tests.support.browser import chromium
+
+    with chromium() as browser:
         for width in (390, 1440):
             for scheme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -159,4 +135,3 @@ def test_search_and_statistics_are_accessible_and_fit_a_phone_and_a_wide_screen_
                     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
                 assert refused == []
                 page.close()
-        browser.close()

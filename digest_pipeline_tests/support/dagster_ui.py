@@ -11,18 +11,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from digest_pipeline_tests.support.loopback import free_port
+from digest_pipeline_tests.support.serving import serving
 
 START_SECONDS = 120.0
 _SELECTOR = {"repositoryLocationName": "digest_pipeline", "repositoryName": "__repository__"}
@@ -212,14 +212,6 @@ def fake_model(answer: Mapping[str, str]) -> Iterator[FakeModel]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(Handler) as server:
         model.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
         yield model
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

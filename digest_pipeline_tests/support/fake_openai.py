@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
+
+from digest_pipeline_tests.support.serving import serving
 
 _SENTENCES = (
     "本文研究了一个长期受到关注的问题，并给出了新的解决思路。",
@@ -325,18 +327,13 @@ class _Handler(BaseHTTPRequestHandler):
 def fake_openai() -> Iterator[FakeOpenAI]:
     """The endpoint at `.url` (ends in /v1), for as long as the block runs."""
     fake = FakeOpenAI()
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.fake = fake
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
-        yield fake
-    finally:
-        fake.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_Handler, _Server) as server:
+        cast(_Server, server).fake = fake
+        fake.url = f"http://127.0.0.1:{server.server_port}/v1"
+        try:
+            yield fake
+        finally:
+            fake.over.set()
 
 
 def main(latency_seconds: float, jitter: float) -> None:
