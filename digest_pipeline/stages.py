@@ -237,7 +237,10 @@ def submit_batch(shop: Workshop, days: Sequence[date]) -> str:
 
     papers = (paper for day in days for paper in read_papers(shop, day))
     sent = submit(papers, shop.languages, shop.translation_desk)
-    return f"{sent.submitted} questions sent in {sent.batches} batches, {sent.already_known} known before"
+    words = (
+        f"{sent.submitted} questions sent in {sent.batches} batches, {sent.already_known} known before, {sent.left_to_ask} left to the ordinary run"
+    )
+    return f"{words}; {sent.missing}" if sent.missing else words
 
 
 def collect_batches(shop: Workshop) -> tuple[list[date], str]:
