@@ -413,3 +413,54 @@ def test_a_run_is_the_union_of_the_longest_rising_subsequences(hours: list[int])
 
 def test_a_block_is_a_plain_value() -> None:
     assert Block(WEDNESDAY, False, None, None, ()) == Block(WEDNESDAY, False, None, None, (), (), ())
+
+
+# -- odd days ----------------------------------------------------------------------------------------
+
+
+def test_where_the_month_is_empty_nothing_is_published_yet(tmp_path: Path) -> None:
+    with pytest.raises(NotPublishedYet):
+        Desk(Corpus(), tmp_path).finder.block(WEDNESDAY)
+
+
+def test_between_two_kept_edges_without_an_id_there_was_no_announcement(tmp_path: Path) -> None:
+    corpus, ids = week_of(days=[TUESDAY, THURSDAY, FRIDAY])
+    desk = Desk(corpus, tmp_path)
+    last, first = number_of(ids[TUESDAY][-1]), number_of(ids[THURSDAY][0])
+    for day in (TUESDAY, WEDNESDAY):
+        desk.edges.put(Edge(freeze(day).isoformat(), MONTH, last, first, 20, EdgeKind.DROP))
+    block = desk.finder.block(WEDNESDAY)
+    assert (block.announced, block.records) == (False, ())
+    assert "no id was assigned for it" in block.notes[0]
+
+
+def test_the_newest_block_may_end_in_more_than_a_page_of_papers_that_no_search_near_its_freeze_shows(tmp_path: Path) -> None:
+    corpus, ids = week_of(days=WEEK[:3])
+    late = held(IDS_PER_REQUEST + 50, freeze(TUESDAY), days=9)
+    ids[WEDNESDAY] = corpus.announce(MONTH, [*held(20, freeze(TUESDAY)), *window(WEDNESDAY), *late])
+    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+
+
+def test_ids_that_were_never_given_are_not_taken_for_an_announcement(tmp_path: Path) -> None:
+    """A wide gap in the ids near a freeze counts only where held papers lie in it."""
+    corpus, ids = Corpus(), {}
+    corpus.announce(MONTH, [], first=1000)
+    for day in WEEK:
+        before = CALENDAR.previous_listing(day)
+        ids[day] = corpus.announce(MONTH, steady(freeze(before), freeze(before) + timedelta(hours=1), 5))
+        ids[day] += corpus.announce(MONTH, steady(freeze(before) + timedelta(hours=1), freeze(day), 5), first=number_of(ids[day][-1]) + 60)
+    desk = Desk(corpus, tmp_path)
+    assert desk.ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert not any("frozen about" in line for line in desk.log)
+
+
+def test_a_skipped_day_without_submissions_of_its_own_is_no_announcement(tmp_path: Path) -> None:
+    corpus = Corpus()
+    corpus.announce("2511", [], first=9000)
+    wednesday, thursday, friday, monday = date(2025, 11, 26), date(2025, 11, 27), date(2025, 11, 28), date(2025, 12, 1)
+    for day in (wednesday, thursday):
+        corpus.announce("2511", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
+    ids = corpus.announce("2511", [*held(20, freeze(thursday)), *steady(freeze(friday) + timedelta(hours=4), freeze(monday))])
+    block = Desk(corpus, tmp_path).finder.block(monday)
+    assert [r.arxiv_id for r in block.records] == ids
+    assert block.contradicted == ()
