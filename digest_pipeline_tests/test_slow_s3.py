@@ -16,6 +16,7 @@ import pytest
 from digest_pipeline.home import DataHome
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.sample import SAMPLE_DAY
+from digest_pipeline_tests.support.s3 import s3_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,29 +35,11 @@ class Store:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    moto = pytest.importorskip("moto.server", reason="moto is installed in the slow suite only")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        environ = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "loopback",
-            "AWS_SECRET_ACCESS_KEY": "loopback",  # pragma: allowlist secret
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-        before = dict(os.environ)
-        os.environ.update(environ)
-        try:
-            import s3fs
+    with s3_server() as environ:
+        import s3fs
 
-            s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
-            yield Store(f"s3://{BUCKET}", environ)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-    finally:
-        server.stop()
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
+        yield Store(f"s3://{BUCKET}", environ)
 
 
 def run_sample(data_dir: str, folder: Path, environ: dict[str, str]) -> str:

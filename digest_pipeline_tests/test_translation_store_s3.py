@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import uuid
@@ -17,6 +16,7 @@ from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.object_store import ObjectStore
 from digest_pipeline.translation.store import AnswerStore, Claim, Owner, StoredAnswer
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, fake_openai
+from digest_pipeline_tests.support.s3 import s3_server
 from digest_pipeline_tests.support.translation_desks import desk_for, papers
 from digest_pipeline_tests.test_translation_store import (  # noqa: F401 - the same stories, told of this store
     KEY,
@@ -53,27 +53,12 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    moto = pytest.importorskip("moto.server", reason="moto is installed in the slow suite only")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    before = dict(os.environ)
-    os.environ.update(
-        AWS_ENDPOINT_URL=f"http://{host}:{port}",
-        AWS_ACCESS_KEY_ID="loopback",
-        AWS_SECRET_ACCESS_KEY="loopback",  # pragma: allowlist secret
-        AWS_DEFAULT_REGION="us-east-1",
-    )
-    try:
+    with s3_server():
         import s3fs
 
         name = f"answers-{uuid.uuid4().hex[:12]}"
         s3fs.S3FileSystem(skip_instance_cache=True).mkdir(name)
         yield f"s3://{name}"
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        server.stop()
 
 
 @pytest.fixture
