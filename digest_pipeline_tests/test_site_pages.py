@@ -173,7 +173,9 @@ def test_the_abstract_is_folded_with_the_original_beside_it(site: Site) -> None:
 
 def test_three_thousand_authors_are_folded_and_all_there(site: Site) -> None:
     authors = next(one for one in by_id(site.page(DAY), "p-2605.20009").iter("details") if one.get("class") == "authors")
-    assert text(authors.find("summary") or authors) == "Author 0, Author 1, Author 2, Author 3 等另外 2996 位"
+    summary = authors.find("summary")
+    assert summary is not None
+    assert text(summary) == "Author 0, Author 1, Author 2, Author 3 等另外 2996 位"
     assert text(authors).endswith("Author 2999")
 
 

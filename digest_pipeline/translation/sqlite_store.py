@@ -13,6 +13,7 @@ import dataclasses
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -278,13 +279,21 @@ class SqliteStore:
     def _connect(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock", timeout=_BUSY_SECONDS):  # the change to WAL does not wait for other connections by itself
-            connections = _open(self.path, "FULL"), _open(self.path, "NORMAL")
+            connections = self._open("FULL"), self._open("NORMAL")
             found = connections[0].execute("PRAGMA user_version").fetchone()[0]
             if found > _VERSION:
                 raise AnswerStoreError(f"{self.path} was written by a newer version of this project", what_to_do="update this installation")
             if found < _VERSION:
                 connections[0].executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
         return connections
+
+    def _open(self, synchronous: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, connection.close)  # also where a run ends without `close`; then its leases die with the process
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        return connection
 
     def _rows_by_key(self, query: str, keys: Sequence[str]) -> list[sqlite3.Row]:
         rows: list[sqlite3.Row] = []
@@ -297,14 +306,6 @@ class SqliteStore:
     def _page(self, query: str, last: str | int) -> list[sqlite3.Row]:
         with self._reading() as db:
             return db.execute(query, (last, _CHUNK)).fetchall()
-
-
-def _open(path: Path, synchronous: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    return connection
 
 
 def _advice(problem: str) -> str:
