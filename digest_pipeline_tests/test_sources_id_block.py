@@ -309,7 +309,7 @@ def test_a_block_beyond_all_measure_is_refused_before_its_ids_are_asked_for(tmp_
 # -- days that the calendar skips ------------------------------------------------------------------------
 
 
-def thanksgiving(*, was_announced: bool) -> tuple[Corpus, list[str]]:
+def thanksgiving(*, was_announced: bool, released: int = 20) -> tuple[Corpus, list[str]]:
     """Friday 2025-11-28 is skipped; Monday 12-01 has its submissions, unless arXiv announced on the Friday after all."""
     corpus = Corpus()
     corpus.announce("2511", [], first=9000)
@@ -319,7 +319,7 @@ def thanksgiving(*, was_announced: bool) -> tuple[Corpus, list[str]]:
     holidays, weekend = steady(freeze(thursday), freeze(friday)), steady(freeze(friday), freeze(monday))
     if was_announced:
         corpus.announce("2511", [*held(20, freeze(thursday)), *holidays])
-        return corpus, corpus.announce("2511", [*held(20, freeze(friday)), *weekend])
+        return corpus, corpus.announce("2511", [*held(released, freeze(friday)), *weekend])
     return corpus, corpus.announce("2511", [*held(20, freeze(thursday)), *holidays, *weekend])
 
 
@@ -454,13 +454,88 @@ def test_ids_that_were_never_given_are_not_taken_for_an_announcement(tmp_path: P
     assert not any("frozen about" in line for line in desk.log)
 
 
-def test_a_skipped_day_without_submissions_of_its_own_is_no_announcement(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hours", [0, 4])
+def test_a_skipped_day_without_submissions_of_its_own_is_no_announcement(hours: int, tmp_path: Path) -> None:
     corpus = Corpus()
     corpus.announce("2511", [], first=9000)
     wednesday, thursday, friday, monday = date(2025, 11, 26), date(2025, 11, 27), date(2025, 11, 28), date(2025, 12, 1)
     for day in (wednesday, thursday):
         corpus.announce("2511", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
-    ids = corpus.announce("2511", [*held(20, freeze(thursday)), *steady(freeze(friday) + timedelta(hours=4), freeze(monday))])
+    ids = corpus.announce("2511", [*held(20, freeze(thursday)), *steady(freeze(friday) + timedelta(hours=hours), freeze(monday))])
     block = Desk(corpus, tmp_path).finder.block(monday)
     assert [r.arxiv_id for r in block.records] == ids
     assert block.contradicted == ()
+
+
+@pytest.mark.parametrize(("released", "is_evident"), [(4, False), (5, True)])
+def test_so_few_held_papers_inside_a_block_contradict_no_calendar(released: int, is_evident: bool, tmp_path: Path) -> None:
+    corpus, _ = thanksgiving(was_announced=True, released=released)
+    assert bool(Desk(corpus, tmp_path).finder.block(date(2025, 12, 1)).contradicted) is is_evident
+
+
+def test_the_first_block_of_all_may_begin_with_its_run(tmp_path: Path) -> None:
+    corpus, ids = week_of({WEDNESDAY: 0}, days=[WEDNESDAY, THURSDAY, FRIDAY])
+    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+
+
+def test_a_few_held_papers_of_the_last_hour_are_not_the_end_of_a_days_run(tmp_path: Path) -> None:
+    corpus, ids = Corpus(), {}
+    corpus.announce(MONTH, [], first=1000)
+    just_before = [freeze(TUESDAY) - timedelta(minutes=m) for m in (50, 20)]
+    ids[WEDNESDAY] = corpus.announce(MONTH, [*just_before, *window(WEDNESDAY, 5)])
+    corpus.announce(MONTH, [*held(20, freeze(WEDNESDAY)), *window(THURSDAY, 5)])
+    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+
+
+def test_after_quiet_hours_the_run_before_a_freeze_is_looked_for_further_back(tmp_path: Path) -> None:
+    corpus, ids = Corpus(), {}
+    corpus.announce(MONTH, [], first=1000)
+    for day in WEEK:
+        before = CALENDAR.previous_listing(day)
+        ids[day] = corpus.announce(MONTH, [*held(20, freeze(before)), *steady(freeze(before), freeze(day) - timedelta(hours=5))])
+    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+
+
+def seam_of(*first_held: timedelta) -> tuple[Corpus, dict[date, list[str]]]:
+    """A week whose Thursday block opens with papers submitted so long before the freeze, then the usual held ones."""
+    corpus, ids = Corpus(), {}
+    corpus.announce(MONTH, [], first=1000)
+    for day in WEEK:
+        opens = freeze(CALENDAR.previous_listing(day))
+        first = [opens - ago for ago in first_held] if day == THURSDAY else []
+        ids[day] = corpus.announce(MONTH, [*first, *held(20, opens), *window(day)])
+    return corpus, ids
+
+
+def test_a_held_paper_of_the_last_minutes_behind_an_old_one_is_told_from_the_run(tmp_path: Path) -> None:
+    corpus, ids = seam_of(timedelta(days=3), timedelta(minutes=5))
+    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+
+
+def test_a_held_paper_of_the_last_minutes_that_comes_first_is_not_and_is_in_exactly_one_block(tmp_path: Path) -> None:
+    """No id can tell it from the run before; it is given there, and not twice."""
+    corpus, ids = seam_of(timedelta(minutes=5))
+    desk = Desk(corpus, tmp_path)
+    assert desk.ids(WEDNESDAY) == [*ids[WEDNESDAY], ids[THURSDAY][0]]
+    assert desk.ids(THURSDAY) == ids[THURSDAY][1:]
+
+
+@pytest.mark.parametrize(("strays", "is_holiday"), [(1, True), (2, False)])
+def test_one_stray_paper_at_the_freeze_does_not_make_an_announcement_of_a_holiday(strays: int, is_holiday: bool, tmp_path: Path) -> None:
+    corpus, ids = Corpus(), {}
+    corpus.announce(MONTH, [], first=1000)
+    for day in (date(2026, 6, 5), MONDAY, TUESDAY):
+        ids[day] = corpus.announce(MONTH, [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
+    corpus.announce(MONTH, [*held(20, freeze(TUESDAY)), *window(WEDNESDAY), *held(strays, freeze(WEDNESDAY)), *window(THURSDAY)])
+    corpus.announce(MONTH, [*held(20, freeze(THURSDAY)), *window(FRIDAY)])
+    assert Desk(corpus, tmp_path).finder.block(WEDNESDAY).announced is not is_holiday
+
+
+def test_the_months_ids_are_told_by_what_was_submitted_before_the_freeze_however_much_follows(tmp_path: Path) -> None:
+    corpus, ids = Corpus(), {}
+    for day in (date(2026, 7, 30), date(2026, 7, 31), date(2026, 8, 3)):
+        ids[day] = corpus.announce("2607", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
+    for day in (date(2026, 8, 4), date(2026, 8, 5)):
+        ids[day] = corpus.announce("2608", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day, 4)])
+    for day in (date(2026, 7, 31), date(2026, 8, 3), date(2026, 8, 4)):
+        assert Desk(corpus, tmp_path / str(day)).ids(day) == ids[day]
