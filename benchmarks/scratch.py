@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -80,17 +80,32 @@ class Scratch:
             seconds[name], before = at - before, at
         return seconds
 
+    def mean_stage_seconds(self, days: Sequence[date]) -> dict[str, float]:
+        """Wall seconds a day by stage of the newest run, which went over these days; the site is made once, for all."""
+        step, made = self._made()
+        total, before = dict.fromkeys(STAGES, 0.0), step
+        for asset, partition, at in made:
+            if asset != STAGES[-1] or partition == days[0].isoformat():
+                total[asset] += at - before
+            before = at
+        return {asset: seconds / len(days) for asset, seconds in total.items()}
+
     def _marks(self, day: date) -> dict[str, float]:
+        step, made = self._made()
+        return {"step": step, **{asset: at for asset, partition, at in made if partition == day.isoformat()}}
+
+    def _made(self) -> tuple[float, list[tuple[str, str, float]]]:
+        """When the newest run's step began, and (asset, partition, when) of what it made, in order."""
         with dg.DagsterInstance.from_config(str(self.dagster_home)) as instance:
             newest = instance.get_run_records(limit=1)[0].dagster_run
             steps = instance.all_logs(newest.run_id, of_type=dg.DagsterEventType.STEP_START)
             made = instance.all_logs(newest.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        marks = {"step": steps[0].timestamp}
+        found = []
         for entry in made:
             event = entry.dagster_event
-            if event is not None and event.partition == day.isoformat() and event.asset_key is not None:
-                marks[event.asset_key.to_user_string()] = entry.timestamp
-        return marks
+            if event is not None and event.partition is not None and event.asset_key is not None:
+                found.append((event.asset_key.to_user_string(), event.partition, entry.timestamp))
+        return steps[0].timestamp, found
 
     def materialized(self, asset: str) -> set[str]:
         with dg.DagsterInstance.from_config(str(self.dagster_home)) as instance:
