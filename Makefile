@@ -8,7 +8,7 @@ export PYTHONWARNINGS ?= ignore::UserWarning
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev serve doctor test test-slow check audit bench docs lock clean
+.PHONY: help run dev serve doctor test test-slow lint check audit bench docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,13 +46,14 @@ test: $(VENV)/.dev ## Run the fast tests
 test-slow: $(VENV)/.slow ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
 	@$(BIN)/python -m pytest -q -m slow
 
-check: $(VENV)/.dev ## Format, lint, types, secrets, generated documents, fast tests
+lint: $(VENV)/.dev ## Format, lint, types, secrets, generated documents
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python .ci/secrets.py
 	@$(BIN)/python -m digest_pipeline.reference --check docs
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+check: lint test ## What a change must pass: lint and the fast tests
 
 audit: $(VENV)/.dev ## Look the locked dependencies up in a vulnerability database (needs the internet)
 	@$(BIN)/python -m pip_audit --require-hashes -r requirements.lock
