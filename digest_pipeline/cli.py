@@ -118,9 +118,7 @@ def _print_result(shop: Workshop, day: date, succeeded: bool) -> None:
         print(f"  {note}")
     for row in read_ledger(home, day):
         if row.category == ALL:
-            print(
-                f"  {row.language}: announced {row.announced} = fetched {row.fetched} = translated {row.translated} + untranslated {row.untranslated} = rendered {row.rendered}"
-            )
+            print(f"  {row.language}: {row}")
     print("\nFiles")
     for language in shop.languages:
         print(f"  {home.root}/{home.digest_folder(language.tag, day)}/all.md")

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import pairwise
 
 _NEW_STYLE = r"\d{4}\.\d{4,5}"  # since 2007-04: YYMM.NNNN, five digits from 2015-01
 _OLD_STYLE = r"[a-z][a-z\-]*(?:\.[A-Z]{2})?/\d{7}"  # until 2007-03: hep-ex/0406020, math.GT/0309136
@@ -191,6 +192,20 @@ class DayLedger:
         """Equal counts are not enough: one paper lost and another rendered twice would hide each other."""
         counts_are_equal = self.announced == self.fetched == self.translated + self.untranslated == self.rendered
         return counts_are_equal and not self.missing_fetched and not self.missing_rendered
+
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """`=`, or `≠` where it breaks, at the chain's three joints: announced · fetched · translated + untranslated · rendered."""
+        chain = (self.announced, self.fetched, self.translated + self.untranslated, self.rendered)
+        return tuple("=" if left == right else "≠" for left, right in pairwise(chain))
+
+    def __str__(self) -> str:
+        """The chain in the same words in every language, since programs look for them."""
+        first, second, third = self.signs
+        return (
+            f"announced {self.announced} {first} fetched {self.fetched} {second} translated {self.translated} + untranslated {self.untranslated}"
+            f" {third} rendered {self.rendered}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

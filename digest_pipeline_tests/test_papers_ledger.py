@@ -50,6 +50,11 @@ def test_each_loss_is_named_by_its_id_at_its_step_and_unbalances_the_day() -> No
     assert not row.balances
 
 
+def test_the_chain_in_words_shows_where_it_breaks() -> None:
+    assert str(ledger(set(IDS), set(IDS), set(IDS[:3]), list(IDS))) == "announced 4 = fetched 4 = translated 3 + untranslated 1 = rendered 4"
+    assert str(ledger(set(IDS), set(IDS[1:]), set(IDS[1:]), [IDS[1]])) == "announced 4 ≠ fetched 3 = translated 3 + untranslated 0 ≠ rendered 1"
+
+
 def test_a_paper_rendered_twice_unbalances_the_day() -> None:
     row = ledger(set(IDS), set(IDS), set(IDS), [*IDS, IDS[0]])
     assert row.rendered == 5

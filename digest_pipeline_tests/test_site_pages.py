@@ -18,6 +18,7 @@ import pytest
 
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import AnnounceType, Evidence
+from digest_pipeline.papers.ledger import read_ledger, write_ledger
 from digest_pipeline.site.build import SiteOptions, build_site
 from digest_pipeline.site.views import code_links
 from digest_pipeline.site.watch import WatchList
@@ -207,6 +208,16 @@ def test_sample_and_reconstructed_days_say_so(site: Site) -> None:
 def test_the_day_closes_with_its_ledger(site: Site) -> None:
     count = 7 + len(HOSTILE)
     assert text(by_class(site.page(DAY), "ledger")[0]) == f"公布 {count} = 取得 {count} = 已译 {count - 1} + 未译 1 = 展示 {count}"
+
+
+def test_a_day_that_lost_a_paper_does_not_close_as_if_it_were_whole(tmp_path: Path) -> None:
+    home = DataHome(tmp_path)
+    write_day(home, LAST, [make_paper("2605.20004", LAST)])
+    write_ledger(home, LAST, [replace(row, announced=2, missing_fetched=("2605.20003",)) for row in read_ledger(home, LAST)])
+    build_site(home, SiteOptions(languages=("zh",), categories=CATEGORIES), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
+    chain, missing = by_class(Site(home.local_path("site")).page(DAY), "ledger")
+    assert text(chain) == "公布 2 ≠ 取得 1 = 已译 1 + 未译 0 = 展示 1"
+    assert "2605.20003" in text(missing)
 
 
 def test_marks_for_withdrawn_untranslated_and_doubtful_papers(site: Site) -> None:

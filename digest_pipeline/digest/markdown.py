@@ -72,7 +72,7 @@ def render_digest(facts: DayFacts, ledger: DayLedger, entries: Sequence[DigestEn
             front_matter=_front_matter(facts, ledger, model=model, generator=generator),
             notices=list(_notices(facts, language)),
             sections=_sections(facts, entries, language),
-            closing=MarkdownText(_closing_line(ledger)),
+            closing=MarkdownText(ledger),
             lost=list(_lost(ledger, language)),
         )
     )
@@ -289,21 +289,7 @@ def _reasons(summary: Summary, language: Language) -> str:
     return "; ".join(dict.fromkeys(words.get(flag.partition(":")[0].strip(), flag) for flag in summary.flags))
 
 
-# -- the closing line ------------------------------------------------------------------------------------------
-
-
-def _closing_line(ledger: DayLedger) -> str:
-    """The same words in every language, since programs look for them; `≠` wherever the chain breaks."""
-
-    def sign(left: int, right: int) -> str:
-        return "=" if left == right else "≠"
-
-    there = ledger.translated + ledger.untranslated
-    return (
-        f"announced {ledger.announced} {sign(ledger.announced, ledger.fetched)} fetched {ledger.fetched}"
-        f" {sign(ledger.fetched, there)} translated {ledger.translated} + untranslated {ledger.untranslated}"
-        f" {sign(there, ledger.rendered)} rendered {ledger.rendered}"
-    )
+# -- what is missing -------------------------------------------------------------------------------------------
 
 
 def _lost(ledger: DayLedger, language: Language) -> Iterator[MarkdownText]:
