@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -194,31 +194,30 @@ def _packaged(name: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before UTF-8
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"DIGEST_SKIPPED_EVENINGS_FILE={path} cannot be read: {error.strerror}",
-            what_to_do="name a CSV file with the columns freeze_skip_date,description",
+            f"DIGEST_SKIPPED_EVENINGS_FILE={path} cannot be read: {error}",
+            what_to_do="name a CSV file in UTF-8 with the columns freeze_skip_date,description",
         ) from error
 
 
 def _parse_skipped(text: str, source: str) -> dict[date, str]:
     found: dict[date, str] = {}
-    for number, row in enumerate(_rows(text), start=1):
-        if not row or row[0].lstrip().startswith("#") or (number == 1 and row[0] == "freeze_skip_date"):
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", row[0].strip()):
-            raise _bad_line(source, number, row, "does not start with a date YYYY-MM-DD")
         try:
-            found[date.fromisoformat(row[0].strip())] = row[1].strip() if len(row) > 1 else ""
-        except ValueError as error:
-            raise _bad_line(source, number, row, str(error)) from None
+            evening, *reason = next(csv.reader([line], strict=True))  # each line apart: an open quote must not swallow the evenings below it
+            if number == 1 and evening == "freeze_skip_date":
+                continue
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", evening.strip()):
+                raise _bad_line(source, number, line, "does not start with a date YYYY-MM-DD")
+            found[date.fromisoformat(evening.strip())] = reason[0].strip() if reason else ""
+        except (csv.Error, ValueError) as error:
+            raise _bad_line(source, number, line, str(error)) from None
     return found
 
 
-def _rows(text: str) -> Iterable[list[str]]:
-    return csv.reader(text.splitlines())
-
-
-def _bad_line(source: str, number: int, row: list[str], why: str) -> SettingsError:
-    return SettingsError(f"{source} line {number} ({','.join(row)!r}) {why}", what_to_do="write it as 2027-01-01,New Year")
+def _bad_line(source: str, number: int, line: str, why: str) -> SettingsError:
+    return SettingsError(f"{source} line {number} ({line[:80]!r}) {why}", what_to_do="write it as 2027-01-01,New Year")

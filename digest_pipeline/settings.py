@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, time
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -192,7 +193,7 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
     sources: dict[str, str] = {}
     for source, given in (
         ("digest.toml", _toml_settings(root / "digest.toml")),
-        (".env", {k: v for k, v in dotenv_values(root / ".env").items() if v is not None}),
+        (".env", _dotenv_settings(root / ".env")),
         ("the environment", dict(environ)),
     ):
         for name, value in given.items():
@@ -213,13 +214,24 @@ def _by_alias(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _toml_settings(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
     try:
-        with path.open("rb") as file:
-            return {f"DIGEST_{key.upper()}": value for key, value in tomllib.load(file).items()}
+        return {f"DIGEST_{key.upper()}": value for key, value in tomllib.loads(_text(path)).items()}
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name} is not valid TOML: {error}", what_to_do="mend the line it names") from None
+
+
+def _dotenv_settings(path: Path) -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(stream=StringIO(_text(path))).items() if value is not None}
+
+
+def _text(path: Path) -> str:
+    """The file's text without the mark that some editors put before UTF-8; empty where there is no file."""
+    if not path.is_file():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} cannot be read: {error}", what_to_do="save it as UTF-8, readable for whoever runs this") from None
 
 
 def _checked(settings: Settings) -> Settings:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import time as time_module
 from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
 from itertools import pairwise
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from digest_pipeline.calendar import (
     EASTERN,
     ListingCalendar,
+    _parse_skipped,
     announcement_utc,
     id_month,
     id_month_is_certain,
@@ -123,6 +126,15 @@ def test_the_freeze_moves_with_daylight_saving(day: date, utc_hour: int) -> None
     assert CALENDAR.freeze_utc(day).hour == utc_hour
 
 
+def test_instants_are_in_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Shanghai")
+        time_module.tzset()
+        instants = (CALENDAR.freeze_utc(date(2026, 6, 10)), announcement_utc(date(2026, 6, 10)))
+    time_module.tzset()
+    assert [instant.isoformat() for instant in instants] == ["2026-06-09T18:00:00+00:00", "2026-06-10T00:00:00+00:00"]
+
+
 @given(st.integers(1_704_153_600, 1_830_297_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)))
 def test_the_newest_listing_day_is_a_weekday_that_has_begun_in_eastern_time(now: datetime) -> None:
     newest = newest_listing_day(now)
@@ -137,12 +149,12 @@ def test_a_weekend_is_refused_with_the_two_nearest_listings() -> None:
 
 
 def test_a_date_before_the_present_ids_is_refused() -> None:
-    with pytest.raises(ListingDateError, match="2007-04-02"):
+    with pytest.raises(ListingDateError, match=r"2007-03-30 lies before 2007-04-02.*ask for 2007-04-02 or later"):
         CALENDAR.require_listing_day(date(2007, 3, 30))
 
 
 def test_a_future_listing_is_refused_with_the_time_of_its_announcement() -> None:
-    with pytest.raises(ListingDateError, match="2026-11-24 at 20:00 US Eastern"):
+    with pytest.raises(ListingDateError, match=r"2026-11-24 at 20:00 US Eastern.*newest listing day now is 2026-11-23"):
         CALENDAR.require_announceable(date(2026, 11, 25), datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
@@ -151,21 +163,51 @@ def test_an_operator_adds_a_skipped_evening_by_a_file(tmp_path: Path) -> None:
     file.write_text("freeze_skip_date,description\n# arXiv's list of 2027\n2027-01-18,MLK\n")
     extended = load_calendar(file)
     assert extended.skip_reason(date(2027, 1, 19)) == "MLK"
+    assert extended.skip_reason(date(2026, 11, 27)) == CALENDAR.skip_reason(date(2026, 11, 27))
+    assert extended.freeze_times == CALENDAR.freeze_times
     assert extended.covers_year(2027)
     assert not CALENDAR.covers_year(2027)
 
 
-@pytest.mark.parametrize("line", ["2027-13-01,x", "next monday,x", "2027-02-30,x", ";2027-01-01"])
-def test_a_bad_line_in_the_calendar_file_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("2027-13-01,x", "month must be in"),
+        ("2027-02-30,x", "day"),
+        ("next monday,x", "does not start with a date YYYY-MM-DD"),
+        (";2027-01-01", "does not start with a date YYYY-MM-DD"),
+        ('2027-05-31,"Memorial Day', "unexpected end of data"),
+        ("2027-05-31," + "x" * 200_000, "field larger than field limit"),
+    ],
+    ids=["month", "day", "words", "semicolon", "open quote", "endless"],
+)
+def test_a_bad_line_in_the_calendar_file_is_refused_with_its_number_and_the_reason(tmp_path: Path, line: str, why: str) -> None:
     file = tmp_path / "bad.csv"
-    file.write_text(f"freeze_skip_date,description\n2027-01-18,MLK\n{line}\n")
-    with pytest.raises(SettingsError, match="line 3"):
+    file.write_text(f"freeze_skip_date,description\n2027-01-18,MLK\n{line}\n2027-07-05,Independence Day\n")
+    with pytest.raises(SettingsError) as refused:
         load_calendar(file)
+    assert refused.value.what_happened.startswith(f"{file} line 3 ({line[:80]!r}) {why}")
+    assert refused.value.what_to_do == "write it as 2027-01-01,New Year"
 
 
 def test_a_calendar_file_that_is_not_there_is_refused_by_the_settings_name(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="DIGEST_SKIPPED_EVENINGS_FILE"):
+    with pytest.raises(SettingsError, match=r"DIGEST_SKIPPED_EVENINGS_FILE.*freeze_skip_date,description"):
         load_calendar(tmp_path / "nowhere.csv")
+
+
+def test_a_calendar_file_from_a_spreadsheet_is_read_or_refused_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "excel.csv"
+    file.write_text("freeze_skip_date,description\r\n2027-01-18,元旦\r\n", encoding="utf-8-sig")
+    assert load_calendar(file).skip_reason(date(2027, 1, 19)) == "元旦"
+    file.write_text("freeze_skip_date,description\n2027-01-18,元旦\n", encoding="gb18030")
+    with pytest.raises(SettingsError, match=r"DIGEST_SKIPPED_EVENINGS_FILE.*UTF-8"):
+        load_calendar(file)
+
+
+@given(st.text())
+def test_a_calendar_file_is_read_or_refused_whatever_is_in_it(text: str) -> None:
+    with contextlib.suppress(SettingsError):
+        _parse_skipped(text, "more.csv")
 
 
 # -- exact bounds ------------------------------------------------------------------------------------

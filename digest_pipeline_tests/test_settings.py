@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.settings import Settings, load_settings, setting_name
@@ -61,6 +65,24 @@ def test_a_broken_toml_file_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "digest.toml").write_text("categories = [\n")
     with pytest.raises(SettingsError, match=r"not valid TOML.*line"):
         load_settings({}, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "line"), [("digest.toml", 'contact = "张三"'), (".env", "DIGEST_CONTACT=张三")])
+def test_a_file_is_read_as_utf_8_with_or_without_its_mark_and_refused_in_words_otherwise(name: str, line: str, tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-8-sig"):
+        (tmp_path / name).write_text(line, encoding=encoding)
+        assert load_settings({}, tmp_path).contact == "张三"
+    (tmp_path / name).write_text(line, encoding="gb18030")
+    with pytest.raises(SettingsError, match=rf"{name} cannot be read.*UTF-8"):
+        load_settings({}, tmp_path)
+
+
+@given(st.text(), st.sampled_from(["digest.toml", ".env"]))
+def test_a_settings_file_is_read_or_refused_whatever_is_in_it(text: str, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_text(text, encoding="utf-8", newline="")
+        with contextlib.suppress(SettingsError):
+            load_settings({}, Path(folder))
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
