@@ -233,6 +233,9 @@ def test_a_row_without_note_a_note_without_row_and_a_pair_that_disagrees_are_not
 def test_any_other_text_has_no_papers():
     assert rendered_ids("") == []
     assert rendered_ids("| a | b | c |\n| - | - | - |\n| 1 | 2 | 3 |\n") == []
+    assert rendered_ids("| a | b | c |\n| - | - | - |\n| [^1] | no link | 3 |\n\n[^1]: and none here\n") == []
+    paper = "[x](https://arxiv.org/abs/2606.00011)"
+    assert rendered_ids(f"| a | b | c |\n| - | - | - |\n| no note | {paper} | 3 |\n") == []
 
 
 # -- the Dagster UI ------------------------------------------------------------------------------------------

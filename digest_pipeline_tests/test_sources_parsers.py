@@ -122,9 +122,19 @@ def test_an_unknown_announce_type_is_an_error_that_names_the_item() -> None:
         rss.parse_feed(rss_feed("t", "x", kind="surprise"))
 
 
-@pytest.mark.parametrize("text", ["2404.01438v2", "hep-ex/0406020", "math.GT/0309136v1", "0704.0001"])
-def test_both_styles_of_ids_are_read(text: str) -> None:
-    assert str(VersionedId.parse(text)).startswith(text.split("v")[0])
+@pytest.mark.parametrize(
+    ("text", "arxiv_id", "version"),
+    [
+        ("2404.01438v2", "2404.01438", 2),
+        ("hep-ex/0406020", "hep-ex/0406020", 1),
+        ("math.GT/0309136v12", "math.GT/0309136", 12),
+        (" 0704.0001\n", "0704.0001", 1),
+    ],
+)
+def test_both_styles_of_ids_are_read_and_without_version_it_is_the_first(text: str, arxiv_id: str, version: int) -> None:
+    read = VersionedId.parse(text)
+    assert read == VersionedId(arxiv_id, version)
+    assert str(read) == f"{arxiv_id}v{version}"
 
 
 @pytest.mark.parametrize("text", ["../../etc/passwd", "2404.01438v0", "abc", "2404.014", "hep-ex/04060201", "2404.01438\n/x"])
@@ -136,3 +146,5 @@ def test_what_is_no_id_is_refused(text: str) -> None:
 def test_ids_are_ordered_by_age_over_both_styles() -> None:
     ids = ["hep-th/9901001", "hep-ex/0406020", "0704.0001", "1412.9999", "1501.00001", "2601.00002"]
     assert sorted(ids, key=id_sort_key) == ids
+    ids = ["hep-th/9108001", "cs/0001001", "math/0102345", "hep-th/0703999", "0704.0001", "0704.0002", "0710.0001", "1001.0001", "1011.0001"]
+    assert sorted(set(ids), key=id_sort_key) == ids

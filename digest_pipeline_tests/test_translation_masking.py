@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest_pipeline.translation.masking import Damage, PlaceholdersDamaged, damage_of, fill_in, invented_placeholders, mask, restore
+from digest_pipeline.translation.masking import (
+    Damage,
+    PlaceholdersDamaged,
+    damage_of,
+    fill_in,
+    invented_placeholders,
+    mask,
+    restore,
+    without_placeholders,
+)
 
 # Pieces that abstracts are made of, among them those that masks are most easily confused by.
 PIECES = st.sampled_from(
@@ -65,6 +74,19 @@ def test_a_text_with_one_placeholder_less_or_more_is_never_restored(text: str, d
         ("tokens such as <answer> from `tool.run`", "tokens such as ⟦1⟧ from ⟦2⟧"),
         ("$5 $ and $x$", "⟦1⟧ and ⟦2⟧"),
         ("no closing \\emph{brace here", "no closing ⟦1⟧{brace here"),
+        ("\\textsc{foo}, \\mathrm{ab}c", "⟦1⟧, ⟦2⟧c"),
+        ("\\textsc{a{b}c}d and \\textsc{a\\}b}c", "⟦1⟧d and ⟦2⟧c"),
+        ("\\textbf{two words $x$}$y$ in [1]", "⟦1⟧two words ⟦2⟧⟦3⟧⟦4⟧ in ⟦5⟧"),
+        ("\\[a\\] or \\[b\\], \\(c\\) or \\(d\\)", "⟦1⟧ or ⟦2⟧, ⟦3⟧ or ⟦4⟧"),
+        ("\\begin{x}a\\end{x} or \\begin{x}b\\end{x}", "⟦1⟧ or ⟦2⟧"),
+        ("from data.example.org/x, https://a.org/X", "from ⟦1⟧, ⟦2⟧"),
+        ("$5$ samples, $n^2$ pairs", "⟦1⟧ samples, ⟦2⟧ pairs"),
+        ("$5$ samples", "⟦1⟧ samples"),
+        ("$n^2$ pairs", "⟦1⟧ pairs"),
+        ("$ x+1$ has degree 5", "⟦1⟧ has degree 5"),
+        ("costs $5/$x$ and $7", "costs $5/⟦1⟧ and $7"),
+        ("the $mean loss over time$ falls", "the ⟦1⟧ falls"),
+        ("a stray $[2]", "a stray $⟦1⟧"),
         ("plain words, 3 of them (e.g. these) cost 5% & more", "plain words, 3 of them (e.g. these) cost 5% & more"),
     ],
 )
@@ -78,6 +100,9 @@ def test_what_must_survive_is_masked_and_words_stay(source: str, masked: str) ->
         "costs $5 and $10 per month",
         "between US$5-$10 a day",
         "5$ and 10$",
+        "5$ or 7$",
+        "one pays $5,$7 or so",
+        "spends $20M on training three large language models, or US$ 35M",
         "one pays $5,$10 or so",
         "~$1.5M to fill but only ~$0.03M to reuse it",
         "a $20 licence for the whole team of annotators, or $35",
@@ -118,6 +143,28 @@ def test_the_frame_of_a_command_must_not_be_turned_around() -> None:
     masked = mask("we use \\textbf{two words} here", first_number=8)
     assert restore("我们用⟦8⟧两个词⟦9⟧", masked.masks) == "我们用\\textbf{两个词}"
     assert damage_of("我们用⟦9⟧两个词⟦8⟧", masked.masks).crossed == (9,)
+    later = mask("with $x$, [1] and \\textbf{two words \\emph{more of them} here}", first_number=8)
+    assert [(made.number, made.closes) for made in later.masks] == [(8, None), (9, None), (10, None), (11, None), (12, 11), (13, 10)]
+
+
+@pytest.mark.parametrize(("length", "masked"), [(60, "⟦1⟧"), (61, "⟦1⟧" + "x" * 61 + "⟦2⟧")])
+def test_a_long_argument_is_taken_for_words(length: int, masked: str) -> None:
+    assert mask("\\textsc{" + "x" * length + "}").text == masked
+
+
+def test_a_brace_that_closes_beyond_reach_is_no_frame_so_that_no_text_makes_masking_slow() -> None:
+    words = "word " * 500
+    assert mask(f"\\emph{{{words}}}").text == f"⟦1⟧{{{words}}}"
+
+
+def test_damage_is_told_with_the_numbers() -> None:
+    with pytest.raises(PlaceholdersDamaged, match=r"lost=\(2,\)") as raised:
+        restore("⟦1⟧", mask("$x$ $y$").masks)
+    assert raised.value.damage == Damage(lost=(2,))
+
+
+def test_words_are_counted_without_placeholders() -> None:
+    assert without_placeholders("由⟦1⟧到⟦2⟧") == "由 到 "
 
 
 def test_a_link_is_parted_from_the_han_text_after_it() -> None:
@@ -125,6 +172,13 @@ def test_a_link_is_parted_from_the_han_text_after_it() -> None:
     assert restore("代码见⟦1⟧免费；见⟦2⟧。", masked.masks, space_after_url=True) == "代码见https://x.org/y 免费；见$x$。"
     assert restore("代码见⟦1⟧。见⟦2⟧", masked.masks, space_after_url=True) == "代码见https://x.org/y 。见$x$"
     assert restore("Le code ⟦1⟧, ⟦2⟧", masked.masks, space_after_url=True) == "Le code https://x.org/y, $x$"
+    assert restore("代码见⟦1⟧免费；见⟦2⟧。", masked.masks) == "代码见https://x.org/y免费；见$x$。"
+    assert fill_in("代码见⟦1⟧免费", masked.masks) == "代码见https://x.org/y免费"
+
+
+@pytest.mark.parametrize("link", ["github.com/a/b", "10.1000/xyz", "www.x.org"])
+def test_every_kind_of_link_is_parted_from_han_text(link: str) -> None:
+    assert fill_in("见⟦1⟧免费", mask(f"see {link} free").masks, space_after_url=True) == f"见{link} 免费"
 
 
 def test_a_short_summary_may_use_some_placeholders_but_make_up_none() -> None:
@@ -137,7 +191,7 @@ def test_a_short_summary_may_use_some_placeholders_but_make_up_none() -> None:
 @pytest.mark.parametrize("piece", ["$", "a", "\\textbf{a b ", "{", "\\'", "a.", "[1,", "https://", "$5 ", "\\begin{x}", "x@", "<", "a\\_"])
 def test_hostile_text_is_masked_in_reasonable_time(piece: str) -> None:
     text = piece * (20_000 // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()  # not the wall's clock, which other processes slow down
     masked = mask(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert restore(masked.text, masked.masks) == text
