@@ -146,6 +146,25 @@ def test_a_backfill_shows_its_forecast_and_starts_nothing_without_consent(
     assert not (scratch / "dagster").exists()
 
 
+def test_a_backfill_without_a_model_is_refused_before_the_forecast(scratch: Path, capsys: Output) -> None:
+    assert main(["backfill", "2026-01-12", "2026-01-16", "--yes"]) == MISUSED
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "neither OPENAI_API_KEY nor OPENAI_BASE_URL is set" in said.err
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback_and_says_that_nothing_is_lost(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def interrupted(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("OPENAI_BASE_URL", NOWHERE)
+    monkeypatch.setattr("builtins.input", interrupted)
+    assert main(["backfill", "2026-01-12", "2026-01-16"]) == FAILED
+    assert capsys.readouterr().err == "\nStopped. Nothing is lost: run the same command again.\n"
+
+
 # -- answers, pages ----------------------------------------------------------------------------------
 
 

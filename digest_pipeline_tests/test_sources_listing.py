@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,9 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 
 from digest_pipeline.calendar import EASTERN, load_calendar
-from digest_pipeline.errors import ArxivUnavailable, FeedIncomplete, ListingDateError, NotPublishedYet, SourceError
+from digest_pipeline.errors import ArxivUnavailable, FeedIncomplete, ListingDateError, NotPublishedYet, RawCorrupt, SourceError
 from digest_pipeline.model import AnnounceType, Evidence
 from digest_pipeline.papers.assemble import assemble_papers
 from digest_pipeline.sources.atom import ApiRecord
@@ -125,6 +128,31 @@ def test_a_torn_raw_file_is_noticed_and_the_day_fetched_anew(tmp_path: Path) -> 
         assert {p.arxiv_id for p in assemble_papers(again, desk.raw, CATEGORIES).papers} == set(arxiv.day(WEDNESDAY).block_ids(CATEGORIES))
 
 
+@pytest.mark.parametrize("damage", [lambda body: gzip.compress(b"something else"), lambda body: b"no archive"], ids=["other content", "no archive"])
+def test_a_raw_file_that_is_not_what_was_kept_is_noticed(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        manifest = fetch_listing(WEDNESDAY, desk)
+        kept = tmp_path / "raw" / "2026-06-10" / manifest.files[-1].file
+        kept.write_bytes(damage(kept.read_bytes()))
+        with pytest.raises(RawCorrupt, match=kept.name):
+            desk.raw.verify(manifest)
+        asked = len(arxiv.requests)
+        desk.raw.verify(fetch_listing(WEDNESDAY, desk))
+        assert len(arxiv.requests) > asked
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1}'])
+def test_a_manifest_that_cannot_be_read_is_fetched_anew(text: str, tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
+        desk = desk_for(arxiv, tmp_path)
+        good = fetch_listing(WEDNESDAY, desk)
+        (tmp_path / "raw" / "2026-06-10" / "manifest.json").write_text(text)
+        with pytest.raises(RawCorrupt, match=r"manifest\.json"):
+            desk.raw.manifest(WEDNESDAY)
+        assert fetch_listing(WEDNESDAY, desk).block == good.block
+
+
 def test_the_complete_mailing_of_2011_02_03_is_found_by_its_ids(tmp_path: Path) -> None:
     with (RECORDINGS / "mailing_2011-02-03.csv").open(encoding="utf-8") as file:
         new = [row for row in csv.DictReader(file) if row["type"] == "new"]
@@ -235,6 +263,7 @@ NOT_YET: list[tuple[str, datetime, Callable[[FakeArxiv], None]]] = [
     ("the evening before, the feed still shows yesterday", eastern(date(2026, 6, 9), 21), lambda _: None),
     ("yesterday's items under today's date", eastern(WEDNESDAY, 3), lambda a: setattr(a.faults, "stale_feed", True)),
     ("one category stale", eastern(WEDNESDAY, 3), lambda a: a.faults.stale_categories.add("cs.CL")),
+    ("one small category stale", eastern(WEDNESDAY, 3), lambda a: a.faults.stale_categories.add("cs.IR")),
     ("half filled", eastern(WEDNESDAY, 3), lambda a: setattr(a.faults, "feed_share", 0.5)),
 ]
 
@@ -251,6 +280,46 @@ def test_a_feed_that_is_not_the_whole_listing_yet_means_wait(_why: str, now: dat
         arxiv.faults.stale_categories.clear()
         arxiv.now = eastern(WEDNESDAY, 4)
         assert announced_versions(WEDNESDAY, desk) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
+
+
+def feed_of(arxiv: FakeArxiv) -> bytes:
+    return requests.get(f"{arxiv.rss_url}/{'+'.join(CATEGORIES)}", timeout=10).content
+
+
+def without_items(feed: bytes, is_dropped: Callable[[bytes], object]) -> bytes:
+    return re.sub(rb"<item>.*?</item>", lambda item: b"" if is_dropped(item[0]) else item[0], feed, flags=re.DOTALL)
+
+
+def test_yesterdays_whole_feed_shortly_after_midnight_means_wait(tmp_path: Path) -> None:
+    tuesday = date(2026, 6, 9)
+    with arxiv_around(WEDNESDAY, eastern(tuesday, 3)) as arxiv:
+        arxiv.faults.rss_bodies.append(feed_of(arxiv))
+        arxiv.now = eastern(WEDNESDAY, 0, 5)
+        with pytest.raises(NotPublishedYet, match=r"feed is dated 2026-06-09, not 2026-06-10.*asked for again"):
+            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
+
+
+def test_a_paper_that_the_feed_lost_is_added_from_its_block_and_named(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        lost = max(i for i, kind in arxiv.day(WEDNESDAY).announced(CATEGORIES).items() if kind == "new")  # not held: those come first
+        arxiv.faults.rss_bodies.append(without_items(feed_of(arxiv), lambda item: lost.encode() in item))
+        desk = desk_for(arxiv, tmp_path)
+        manifest = fetch_listing(WEDNESDAY, desk)
+        assert manifest.notes == (f"1 papers of the id block were not in the feed and are added: {lost.removesuffix('v1')}",)
+        assert announced_versions(WEDNESDAY, desk) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
+
+
+@pytest.mark.parametrize(("api_lag", "expected"), [(timedelta(0), FeedIncomplete), (timedelta(days=2), NotPublishedYet)], ids=["shown", "not yet"])
+def test_a_category_without_items_is_believed_only_where_the_api_shows_none_either(
+    api_lag: timedelta, expected: type[Exception], tmp_path: Path
+) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        arxiv.faults.api_lag = api_lag
+        arxiv.faults.rss_bodies.append(without_items(feed_of(arxiv), lambda item: b"cs.IR" in item))
+        desk = desk_for(arxiv, tmp_path)
+        with pytest.raises(expected, match=r"no item of cs\.IR"):
+            fetch_listing(WEDNESDAY, desk)
+        assert desk.raw.manifest(WEDNESDAY) is None
 
 
 def test_an_unlisted_holidays_empty_feed_means_wait_on_the_day_itself(tmp_path: Path) -> None:
@@ -311,6 +380,26 @@ def test_on_a_skipped_day_that_is_today_an_empty_feed_confirms_the_calendar(tmp_
         assert len(arxiv.requests) == 1
 
 
+def test_on_a_skipped_day_that_is_today_yesterdays_items_under_its_date_confirm_the_calendar(tmp_path: Path) -> None:
+    friday = date(2025, 11, 28)
+    with arxiv_around(friday, eastern(friday, 3), announced_after_all={friday}) as arxiv:
+        arxiv.faults.stale_feed = True
+        assert not fetch_listing(friday, desk_for(arxiv, tmp_path)).announced
+
+
+def test_an_outage_matters_not_on_a_skipped_day_and_fails_an_ordinary_one(tmp_path: Path) -> None:
+    friday = date(2025, 11, 28)
+    with arxiv_around(friday, eastern(friday, 3)) as arxiv:
+        arxiv.faults.rss_statuses.extend([503] * 4)
+        manifest = fetch_listing(friday, desk_for(arxiv, tmp_path / "skipped"))
+        assert not manifest.announced
+        assert "the feed could not be asked" in manifest.notes[0]
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        arxiv.faults.rss_statuses.extend([503] * 4)
+        with pytest.raises(ArxivUnavailable):
+            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path / "ordinary"))
+
+
 # -- refusals and faults -----------------------------------------------------------------------------
 
 
@@ -367,6 +456,18 @@ def test_a_record_without_abstract_fails_naming_paper_and_day(tmp_path: Path) ->
 
         with pytest.raises(SourceError, match=rf"{bare.arxiv_id}v1, announced 2026-06-10, has no abstract"):
             assemble_papers(manifest, Store(), CATEGORIES)  # type: ignore[arg-type]
+
+
+def test_a_category_that_arxiv_does_not_know_is_refused_with_arxivs_own_words(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv, pytest.raises(SourceError, match=r"refuses the feed of cs\.XX.*DIGEST_CATEGORIES"):
+        fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path, ("cs.XX",)))
+
+
+def test_a_wrong_address_of_the_feed_is_told_with_its_status_and_setting(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        arxiv.faults.rss_statuses.append(404)
+        with pytest.raises(ArxivUnavailable, match=r"HTTP 404.*DIGEST_ARXIV_RSS_URL"):
+            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
 
 
 def test_every_request_says_who_asks(tmp_path: Path) -> None:
