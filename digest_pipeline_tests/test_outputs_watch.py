@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -181,6 +183,21 @@ def test_any_keyword_is_either_refused_or_matches_itself_and_never_crashes(keywo
     for plain in watched.keywords:
         if not plain.startswith("/"):
             assert why_shown(a_paper(title=f"see {plain}, here"), None, watched)
+
+
+TOML_VALUES = st.recursive(st.booleans() | st.integers(-9, 9) | st.text(st.characters(codec="ascii")), lambda inner: st.lists(inner, max_size=3))
+
+
+@given(st.dictionaries(st.sampled_from(["name", "keywords", "authors", "categories", "mail_to", "exclude", "title", "list"]), TOML_VALUES))
+def test_a_watch_list_is_read_or_refused_whatever_its_values_are(values: dict[str, object]) -> None:
+    with contextlib.suppress(SettingsError):
+        parse_watch_lists("[[list]]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
+
+
+@given(st.text(st.sampled_from("[]{}=\"',.# \nlistnamekeywords0123456789é\\")))
+def test_a_watch_file_is_read_or_refused_whatever_is_in_it(text: str) -> None:
+    with contextlib.suppress(SettingsError):
+        parse_watch_lists(text)
 
 
 def test_a_day_of_600_papers_and_ten_lists_is_matched_in_seconds() -> None:

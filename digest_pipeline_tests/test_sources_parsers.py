@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest_pipeline import sample
 from digest_pipeline.errors import SourceError
 from digest_pipeline.model import AnnounceType, VersionedId, id_sort_key
 from digest_pipeline.sources import atom, rss
@@ -86,6 +91,35 @@ def test_an_empty_page_that_counts_results_is_refused() -> None:
 def test_no_bytes_whatever_crash_the_judgement_of_a_body(body: bytes) -> None:
     assert isinstance(atom.why_unusable(body), str | None)
     assert isinstance(rss.why_unusable(body), str | None)
+
+
+@pytest.mark.parametrize("encoding", ["TF-8", "GB18030", "utf-7"])
+def test_an_encoding_that_the_parser_does_not_read_is_refused_in_words(encoding: str) -> None:
+    for source, body in ((atom, atom_page("t", "x")), (rss, rss_feed("t", "x"))):
+        stated = body if b"encoding=" in body else b'<?xml version="1.0" encoding="UTF-8"?>' + body[body.index(b"<feed") :]
+        assert source.why_unusable(stated.replace(b"UTF-8", encoding.encode()))
+
+
+@pytest.mark.parametrize("count", ["", "many", "-3", "9" * 5000])
+def test_a_page_that_counts_in_no_digits_is_read_by_its_entries(count: str) -> None:
+    page = re.sub(rb"(<opensearch:totalResults[^>]*>)\d+", rb"\g<1>" + count.encode(), atom_page("t", "x"))
+    assert len(atom.parse_page(page)) == 1
+
+
+DAMAGE = st.tuples(
+    st.floats(0, 1, exclude_max=True), st.integers(0, 40), st.sampled_from([b"", b"<", b"&", b"&#0;", b"</item>", b"<x/>", b"\xff", b"]]>"])
+)
+
+
+@pytest.mark.parametrize(("name", "read"), [("rss.xml", rss.parse_feed), ("api.xml", atom.parse_page)])
+@given(damages=st.lists(DAMAGE, min_size=1, max_size=4))
+def test_a_damaged_answer_is_read_or_refused_in_words(name: str, read: Callable[[bytes], object], damages: list[tuple[float, int, bytes]]) -> None:
+    body = (Path(sample.__file__).parent / name).read_bytes()[:9000]
+    for place, length, put in damages:
+        at = int(place * len(body))
+        body = body[:at] + put + body[at + length :]
+    with contextlib.suppress(SourceError):
+        read(body)
 
 
 @given(XML_TEXT)

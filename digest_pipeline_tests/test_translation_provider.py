@@ -86,6 +86,37 @@ def test_cached_and_reasoning_tokens_are_read_in_each_vendors_words() -> None:
     assert usage(prompt_tokens_details={"cached_tokens": 4}, completion_tokens_details={"reasoning_tokens": 2}) == Usage(10, 5, 4, 2)
     assert usage(prompt_cache_hit_tokens=7) == Usage(10, 5, 7, 0)
     assert usage(prompt_tokens_details=None) == Usage(10, 5, 0, 0)
+    assert usage(prompt_tokens_details=[1], completion_tokens_details="none") == Usage(10, 5, 0, 0)
+    assert usage(prompt_tokens_details={"cached_tokens": "4"}, completion_tokens_details={"reasoning_tokens": -1}) == Usage(10, 5, 0, 0)
+    assert usage(prompt_tokens="10") is None
+    assert usage(completion_tokens=True) is None
+
+
+def test_a_part_without_text_adds_nothing_to_the_answer() -> None:
+    answer = read_completion({"choices": [{"message": {"content": [{"text": "a"}, {"text": None}, {"type": "image"}, "x"]}}]}, "m")
+    assert answer is not None
+    assert answer.text == "a"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["message", "content", "text", "cached_tokens", "reasoning_tokens"]), inner)
+    ),
+    max_leaves=12,
+)
+COUNTED = st.fixed_dictionaries(
+    {"prompt_tokens": JSON | st.just(1), "completion_tokens": JSON | st.just(1)},
+    optional={"prompt_tokens_details": JSON, "completion_tokens_details": JSON, "prompt_cache_hit_tokens": JSON},
+)
+CHOICES = st.lists(st.fixed_dictionaries({}, optional={"message": JSON, "finish_reason": JSON}), max_size=2)
+
+
+@given(st.fixed_dictionaries({}, optional={"choices": JSON | CHOICES, "usage": JSON | COUNTED, "id": JSON, "model": JSON}))
+def test_no_completion_breaks_its_reading_and_what_is_read_can_be_counted(body: dict[str, object]) -> None:
+    answer = read_completion(body, "m")
+    if answer is not None and answer.usage is not None:
+        assert min(answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.cached_input_tokens, answer.usage.reasoning_tokens) >= 0
 
 
 # -- manners ------------------------------------------------------------------------------------------

@@ -46,14 +46,15 @@ class ApiRecord:
 
 def why_unusable(body: bytes) -> str | None:
     """None for a whole Atom feed; else in words what came instead (a torn page, HTML, "Rate exceeded.", an error entry)."""
-    root = _parsed(body)
+    root = parsed(body)
     return f"no whole XML but {body[:60]!r}" if root is None else _why_no_feed(root)
 
 
-def _parsed(body: bytes) -> Element | None:
+def parsed(body: bytes) -> Element | None:
+    """The root of an answer from outside; None where it is no whole, harmless XML, also in an encoding that nobody knows."""
     try:
         root: Element = fromstring(body, forbid_dtd=True)
-    except (ParseError, DefusedXmlException):
+    except (ParseError, DefusedXmlException, LookupError, ValueError):  # the last two: an unknown encoding, one of several bytes
         return None
     return root
 
@@ -63,14 +64,14 @@ def _why_no_feed(root: Element) -> str | None:
         return f"no Atom feed but <{root.tag}>"
     if (message := _error_entry(root)) is not None:
         return f"arXiv answers with an error entry: {message}"
-    if _total(root) > int(_text(root, "opensearch:startIndex") or 0) and root.find("atom:entry", _NS) is None:
-        return f"an empty page of {_total(root)} results"
+    if _count(root, "opensearch:totalResults") > _count(root, "opensearch:startIndex") and root.find("atom:entry", _NS) is None:
+        return f"an empty page of {_count(root, 'opensearch:totalResults')} results"
     return None
 
 
 def parse_page(body: bytes) -> list[ApiRecord]:
     """The records of one page, in its order; empty where nothing matched. Raises SourceError naming what is malformed."""
-    root = _parsed(body)
+    root = parsed(body)
     if root is None or (why := _why_no_feed(root)) is not None:
         raise SourceError(f"a kept API page cannot be read: {'no whole XML' if root is None else why}", what_to_do="refetch the day")
     return [_record(entry) for entry in root.iterfind("atom:entry", _NS)]
@@ -81,7 +82,7 @@ def _record(entry: Element) -> ApiRecord:
     try:
         paper = VersionedId.parse(address.split("/abs/", 1)[1])
         submitted, updated = _time(entry, "atom:published"), _time(entry, "atom:updated")
-    except (IndexError, ValueError) as error:
+    except (IndexError, ValueError, OverflowError) as error:
         raise SourceError(
             f"the API's entry {address!r} lacks an id or a time ({error})", what_to_do="run again later; report it if it lasts"
         ) from None
@@ -118,8 +119,10 @@ def _error_entry(root: Element) -> str | None:
     return None
 
 
-def _total(root: Element) -> int:
-    return int(_text(root, "opensearch:totalResults") or 0)
+def _count(root: Element, path: str) -> int:
+    """0 where the page does not say, or not in digits."""
+    text = (_text(root, path) or "").strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
 
 
 def _time(entry: Element, path: str) -> datetime:

@@ -12,16 +12,14 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from email.utils import parsedate_to_datetime
-from xml.etree.ElementTree import Element, ParseError  # types only; parsing goes through defusedxml
+from xml.etree.ElementTree import Element  # types only; parsing goes through defusedxml
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from pylatexenc.latex2text import LatexNodes2Text
 
 from digest_pipeline.calendar import EASTERN
 from digest_pipeline.errors import SourceError
 from digest_pipeline.model import AnnounceType, VersionedId
-from digest_pipeline.sources.atom import one_line
+from digest_pipeline.sources.atom import one_line, parsed
 
 MOST_ITEMS = 2000
 """arXiv's cap on one feed; a feed that reaches it may lack new papers."""
@@ -61,9 +59,8 @@ class Announcement:
 
 def why_unusable(body: bytes) -> str | None:
     """None for a whole RSS feed, also an empty one; else in words what came instead."""
-    try:
-        root = fromstring(body, forbid_dtd=True)
-    except (ParseError, DefusedXmlException):
+    root = parsed(body)
+    if root is None:
         return f"no whole XML but {body[:60]!r}"
     if root.tag != "rss" or root.find("channel") is None:
         return f"no RSS feed but <{root.tag}>"
@@ -89,7 +86,8 @@ def parse_feed(body: bytes) -> Announcement:
 
 
 def _channel(body: bytes) -> Element:
-    channel = fromstring(body, forbid_dtd=True).find("channel")
+    root = parsed(body)
+    channel = None if root is None else root.find("channel")
     assert channel is not None  # why_unusable has looked
     return channel
 
@@ -98,7 +96,7 @@ def _dated(channel: Element) -> date:
     text = channel.findtext("pubDate") or ""
     try:
         return parsedate_to_datetime(text).astimezone(EASTERN).date()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise SourceError(f"the feed's date {text!r} cannot be read", what_to_do="run again later; report it if it lasts") from None
 
 

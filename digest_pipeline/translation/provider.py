@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeGuard
 from urllib.parse import urlsplit
 
 from digest_pipeline.errors import ProviderRefused, TranslationError
@@ -312,16 +312,25 @@ def read_completion(body: Mapping[str, Any], model: str) -> ProviderAnswer | Non
 def _text_of(content: Any) -> str:
     """Text, or the text parts of a list of parts, or nothing."""
     if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
     return content if isinstance(content, str) else ""
 
 
 def _usage(usage: Any) -> Usage | None:
-    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int) or not isinstance(usage.get("completion_tokens"), int):
+    """Counts that are no numbers count as not told: a paid answer is not lost for its bill."""
+    if not isinstance(usage, dict) or not _is_count(usage.get("prompt_tokens")) or not _is_count(usage.get("completion_tokens")):
         return None
-    details, reasoning = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
-    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
-    return Usage(usage["prompt_tokens"], usage["completion_tokens"], int(cached), int(reasoning.get("reasoning_tokens") or 0))
+    cached = _count_in(usage.get("prompt_tokens_details"), "cached_tokens") or _count_in(usage, "prompt_cache_hit_tokens")
+    return Usage(usage["prompt_tokens"], usage["completion_tokens"], cached, _count_in(usage.get("completion_tokens_details"), "reasoning_tokens"))
+
+
+def _count_in(details: Any, name: str) -> int:
+    value = details.get(name) if isinstance(details, dict) else None
+    return value if _is_count(value) else 0
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class Scrubber:
