@@ -240,6 +240,17 @@ def _change_point(zone: Sequence[ApiRecord], sighting: _Sighting) -> int:
         score += 1 if in_run(record) else -1
         if score > best:
             best, last = score, number_of(record.arxiv_id)
+    return _continued(zone, last, sighting.freeze)
+
+
+def _continued(zone: Sequence[ApiRecord], last: int, freeze: datetime) -> int:
+    """The run's end goes on while each next paper was submitted later and before the freeze.
+
+    A longest run passes over the last paper where two held ones, submitted in the same minutes, make a longer one.
+    """
+    for earlier, later in pairwise(zone):
+        if number_of(earlier.arxiv_id) == last and earlier.submitted_at_utc <= later.submitted_at_utc < freeze:
+            last = number_of(later.arxiv_id)
     return last
 
 
