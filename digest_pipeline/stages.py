@@ -16,9 +16,11 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from digest_pipeline import tables
@@ -100,6 +102,30 @@ def fetch(shop: Workshop, day: date, *, refetch: bool = False) -> StageReport:
         preview="\n".join(f"- {note}" for note in manifest.notes),
         findings=tuple(_calendar_findings(shop, manifest)),
     )
+
+
+class FetchAhead:
+    """Fetches days in their order, and one of them ahead while the caller has other work, such as waiting for the model.
+
+    In a backfill arXiv's pauses, 20 to 30 s a day, then pass within the model's answering. A run that ends early
+    leaves at most one day that is kept without having been asked for.
+    """
+
+    def __init__(self, fetch_day: Callable[[date], StageReport], days: Sequence[date]) -> None:
+        self._fetch_day = fetch_day
+        self._following = dict(pairwise(days))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fetch-ahead")
+        self._ahead: dict[date, Future[StageReport]] = {}
+
+    def begin_after(self, day: date) -> None:
+        """Begins with the day after `day`, where there is one."""
+        if (following := self._following.get(day)) is not None:
+            self._ahead[following] = self._thread.submit(self._fetch_day, following)
+
+    def report(self, day: date) -> StageReport:
+        """The day's report, or its error, whether it was begun ahead or not."""
+        begun = self._ahead.pop(day, None)
+        return self._fetch_day(day) if begun is None else begun.result()
 
 
 def _calendar_findings(shop: Workshop, manifest: RawManifest) -> Iterable[Finding]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import dagster as dg
 import pytest
@@ -20,7 +22,7 @@ from digest_pipeline.reconcile import papers_that_turned_up
 from digest_pipeline.stages import collect_batches
 from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
-from digest_pipeline_tests.support.fake_openai import FakeOpenAI, error, fake_openai
+from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, error, fake_openai
 from digest_pipeline_tests.support.runs import checks_of, latest_metadata, live_workshop, materialize, materialized, sample_workshop
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -204,6 +206,26 @@ def test_a_dead_key_fails_the_run_at_once_and_leaves_later_days_untried(tmp_path
         assert "OPENAI_API_KEY" in failure_text(instance, result)
         assert materialized(instance, PAPERS) == {"2026-06-09"}
         assert openai.requests <= 2
+        assert shop.raw.manifest(WEDNESDAY) is None  # nor is arXiv asked for more
+
+
+def test_a_backfill_asks_arxiv_for_the_next_day_while_the_model_answers_for_this_one(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    with live(tmp_path, eastern(date(2026, 6, 18), 12)) as (shop, arxiv, openai):
+        of_the_first = len(arxiv.day(date(2026, 6, 9)).block_ids(("cs.CL", "cs.LG")))
+        last_of_the_third = arxiv.day(date(2026, 6, 11)).block[-1].arxiv_id
+        gave_up = Event()
+
+        def answered_once_arxiv_was_asked_for_the_third_day(asked: Asked) -> None:
+            for _ in range(2_000):  # twenty seconds at the most, once
+                if asked.number <= of_the_first or gave_up.is_set() or any(last_of_the_third in request.query for request in arxiv.requests):
+                    return
+                sleep(0.01)
+            gave_up.set()
+
+        openai.behave = answered_once_arxiv_was_asked_for_the_third_day
+        assert materialize(shop, instance, "2026-06-09", "2026-06-11", select=UP_TO_DIGEST).success
+        assert not gave_up.is_set()
+        assert materialized(instance, DIGESTS) == {"2026-06-09", "2026-06-10", "2026-06-11"}
 
 
 def test_a_paper_that_turns_up_later_fails_the_check_and_the_next_run_adds_it_without_paying_for_the_rest(

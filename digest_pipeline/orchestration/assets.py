@@ -19,7 +19,7 @@ from digest_pipeline.errors import DigestError, NotPublishedYet, ProviderRefused
 from digest_pipeline.orchestration import reporting
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.partitions import day_of
-from digest_pipeline.stages import StageReport, assemble, fetch, publish, render, submit_batch, translate
+from digest_pipeline.stages import FetchAhead, StageReport, assemble, fetch, publish, render, submit_batch, translate
 from digest_pipeline.workshop import Workshop
 
 GROUP = "listing_day"
@@ -186,10 +186,11 @@ def _take_through(
 ) -> list[str]:
     """The days that went well; the others are in `outcome`, each at its own cost only."""
     done: list[str] = []
+    ahead = FetchAhead(lambda day: fetch(shop, day, refetch=config.refetch), [day_of(key) for key in keys])
     for number, key in enumerate(keys, start=1):
         context.log.info("%s (%d of %d)", key, number, len(keys))
         try:
-            _materialize_day(context, config, shop, key, selected, with_figure=len(keys) <= FIGURES_UP_TO_DAYS)
+            _materialize_day(context, shop, key, selected, ahead, is_first=not done, with_figure=len(keys) <= FIGURES_UP_TO_DAYS)
             done.append(key)
         except NotPublishedYet as error:
             outcome.not_published[key] = error
@@ -204,13 +205,19 @@ def _take_through(
 
 
 def _materialize_day(
-    context: dg.AssetExecutionContext, config: ListingDayConfig, shop: Workshop, key: str, selected: set[str], *, with_figure: bool
+    context: dg.AssetExecutionContext, shop: Workshop, key: str, selected: set[str], ahead: FetchAhead, *, is_first: bool, with_figure: bool
 ) -> None:
     day = day_of(key)
+
+    def translated() -> StageReport:
+        if RAW in selected and not is_first:  # the first day goes alone: a key that is refused is found before arXiv is asked for more
+            ahead.begin_after(day)
+        return translate(shop, day, lambda progress: context.log.info("%s: %s", key, progress))
+
     steps: list[tuple[str, Callable[[], StageReport]]] = [
-        (RAW, lambda: fetch(shop, day, refetch=config.refetch)),
+        (RAW, lambda: ahead.report(day)),
         (PAPERS, lambda: assemble(shop, day)),
-        (SUMMARIES, lambda: translate(shop, day, lambda progress: context.log.info("%s: %s", key, progress))),
+        (SUMMARIES, translated),
         (DIGESTS, lambda: render(shop, day, with_figure=with_figure)),
     ]
     for asset, step in steps:
