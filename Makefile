@@ -8,7 +8,7 @@ export PYTHONWARNINGS ?= ignore::UserWarning
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev serve doctor test test-slow lint check audit bench docs lock clean
+.PHONY: help run dev serve doctor test test-slow lint check audit coverage mutants bench docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,18 @@ check: lint test ## What a change must pass: lint and the fast tests
 audit: $(VENV)/.dev ## Look the locked dependencies up in a vulnerability database (needs the internet)
 	@$(BIN)/python -m pip_audit --require-hashes -r requirements.lock
 
+coverage: $(VENV)/.dev ## Run the fast tests and write docs/testing.md: which branches they take
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" --cov --cov-report=json:.coverage.json
+	@$(BIN)/python .ci/testing.py .coverage.json
+
+$(VENV)/.mutmut: $(VENV)/.dev
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check mutmut==3.8.1
+	@touch $@
+
+mutants: $(VENV)/.mutmut ## Change calendar, mask, ledger, id blocks in small ways and show what no test notices (half an hour)
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 bench: $(VENV)/.dev ## Measure everything that docs/performance.md shows
 	@$(BIN)/python -m benchmarks
 
@@ -68,4 +80,4 @@ docs: $(VENV)/.dev ## Write the generated documents anew
 	@$(BIN)/python -m digest_pipeline.reference --write docs
 
 clean: ## Remove the virtual environment, caches and Dagster's records; data/ stays
-	rm -rf $(VENV) .dagster_home build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) .dagster_home build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* mutants htmlcov

@@ -37,7 +37,8 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_run_without_a_key_makes_the_sample_and_says_what_it_did_and_what_comes_next(scratch: Path) -> None:
     """In a process of its own, because what the terminal shows is what counts, warnings and log lines too."""
-    environ = {**os.environ, "DAGSTER_DISABLE_TELEMETRY": "1"}
+    strict = "error,ignore:datetime.datetime.utcfromtimestamp"  # as in pyproject.toml: warnings are errors there too
+    environ = {**os.environ, "DAGSTER_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": strict}
     done = subprocess.run([sys.executable, "-m", "digest_pipeline.cli", "run"], capture_output=True, text=True, env=environ, check=False)
     assert done.returncode == OK, done.stderr
     lines = done.stdout.splitlines()
