@@ -39,9 +39,18 @@ def test_each_kind_of_alert_has_its_entry_in_the_runbook(template: str) -> None:
     assert template in headings("runbook.md")
 
 
+SOURCES = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "digest_pipeline").rglob("*.py"))
+
+
+def test_the_causes_in_the_runbook_are_words_that_an_error_says() -> None:
+    causes = re.findall(r"^\| (`.+?) \|", page("runbook.md").split("### run_failed")[1].split("### backfill_failed")[0], re.M)
+    said = {words.strip() for cause in causes for phrase in re.findall(r"`([^`]+)`", cause) for words in phrase.split("…")}
+    assert len(said) > 10
+    assert {words for words in said if words not in SOURCES} == set()
+
+
 def test_what_errors_point_to_in_the_runbook_is_there() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "digest_pipeline").rglob("*.py"))
-    pointed = set(re.findall(r"docs/runbook\.md, “([^”]+)”", sources))
+    pointed = set(re.findall(r"docs/runbook\.md, “([^”]+)”", SOURCES))
     assert pointed
     assert pointed <= headings("runbook.md")
 
