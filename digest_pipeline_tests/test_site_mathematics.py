@@ -81,6 +81,16 @@ def test_emphasis_is_kept(text: str, html: str) -> None:
     assert str(inline_html(text)) == html
 
 
+def test_a_formula_within_emphasis_is_mathematics_and_the_emphasis_stays_whole() -> None:
+    html = inline_html(r"our \textbf{K$^{2}$-Sort}, with \emph{keys $\times$ values $\times$ time}}, beats $\textbf{x}$ <b>")
+    assert [name for name, _ in elements(html) if name in ("strong", "em", "math")] == ["strong", "math", "em", "math", "math", "math"]
+    assert "textbf{K" not in html
+    assert "emph{" not in html
+    assert html.endswith("&lt;b&gt;")
+    assert plain_text(r"\textbf{K$^{2}$-Sort} wins") == "K^{2}-Sort wins"
+    assert "<strong>" not in inline_html(r"$a \textbf{if $b$ c} d$")  # the style is part of a formula
+
+
 def test_display_mathematics_and_environments_are_found() -> None:
     html = str(inline_html(r"so \[ x = 1 \] and \begin{align} a &= b \\ c &= d \end{align}"))
     assert html.count('<math display="block"') == 2

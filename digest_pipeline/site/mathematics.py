@@ -240,17 +240,35 @@ def _command_html(match: re.Match[str]) -> Markup:
 
 
 def _styled(style: str, inner: str) -> Markup:
+    return _in_element(style, escape(inner) if style == "url" else _commands_html(inner))
+
+
+def _in_element(style: str, content: Markup) -> Markup:
     element = _ELEMENT_OF_STYLE.get(style)
-    content = escape(inner) if style == "url" else _commands_html(inner)
     return Markup(f"<{element}>{{}}</{element}>").format(content) if element else content  # noqa: S704 (the element's name is ours)
 
 
 # -- whole texts ----------------------------------------------------------------------------------
 
 
+_STYLED_FORMULA: Final = re.compile(rf"\\(?P<style>{'|'.join(_ELEMENT_OF_STYLE)})\s*\{{(?P<inner>[^{{}}$]*(?:\$[^$]+\$[^{{}}$]*)+)\}}")
+"""A style around text with a formula, as in `\\textbf{T$^{2}$-GRPO}`: the formula's dollars would tear the command in two."""
+
+
 def inline_html(text: str) -> Markup:
     """A title or sentence as HTML, on one line: control characters gone, mathematics as MathML, the rest escaped."""
-    return Markup("").join(_held_together(list(segments(" ".join(printable(text).split())))))
+    line = " ".join(printable(text).split())
+    pieces: list[Markup] = []
+    at = 0
+    for match in _styled_formulas(line):
+        pieces += [*_held_together(list(segments(line[at : match.start()]))), _in_element(match["style"], inline_html(match["inner"]))]
+        at = match.end()
+    return Markup("").join([*pieces, *_held_together(list(segments(line[at:])))])
+
+
+def _styled_formulas(line: str) -> Iterator[re.Match[str]]:
+    """Those outside mathematics: an even number of dollars stands before them."""
+    return (match for match in _STYLED_FORMULA.finditer(line) if len(re.findall(r"(?<!\\)\$", line[: match.start()])) % 2 == 0)
 
 
 _LEANING: Final = re.compile(r"[,.;:!?)\]’”%，。；：、？！）」』】]+|-[A-Za-z]+")
@@ -276,5 +294,6 @@ def paragraphs_html(text: str) -> tuple[Markup, ...]:
 
 def plain_text(text: str) -> str:
     """For the browser's tab and `<meta>`: one line, TeX commands read, formulas as their TeX without dollars."""
-    pieces = (s.tex if s.tex is not None else Markup(_ANY_TAG.sub("", text_html(s.source))).unescape() for s in segments(printable(text)))  # noqa: S704
+    without_styles = _STYLED_FORMULA.sub(lambda match: match["inner"], printable(text))
+    pieces = (s.tex if s.tex is not None else Markup(_ANY_TAG.sub("", text_html(s.source))).unescape() for s in segments(without_styles))  # noqa: S704
     return " ".join("".join(pieces).split())
