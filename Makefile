@@ -66,7 +66,7 @@ $(VENV)/.mutmut: $(VENV)/.dev
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check mutmut==3.8.1
 	@touch $@
 
-mutants: $(VENV)/.mutmut ## Change calendar, mask, ledger, id blocks in small ways and show what no test notices (half an hour)
+mutants: $(VENV)/.mutmut ## Change calendar, mask, ledger, id blocks in small ways and show what no test notices (an hour)
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results
 

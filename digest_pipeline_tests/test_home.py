@@ -23,6 +23,7 @@ WRITER = """
 import sys
 from digest_pipeline.home import DataHome
 home = DataHome(sys.argv[1])
+home.write_bytes("a/file.bin", b"0" * 3_000_000)
 print("ready", flush=True)
 number = 0
 while True:
