@@ -7,6 +7,7 @@ import ipaddress
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,9 +30,10 @@ JSON = {"Content-Type": "application/json"}
 
 
 def program(name: str, package: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    """On the PATH, beside this Python, or where services lie; skips the test, naming the package, where it is not installed."""
+    found = shutil.which(name) or shutil.which(name, path=f"{Path(sys.executable).parent}:/usr/sbin:/sbin")
     if found is None:
-        pytest.skip(f"no {name} here; Debian's package {package} brings it")
+        pytest.skip(f"no {name} here; {package} brings it")
     return found
 
 
@@ -68,12 +70,12 @@ def certificate(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """nginx with deploy/nginx.conf, its paths and ports moved; behind it something that says what reached it."""
-    nginx = program("nginx", "nginx-light")
+    nginx = program("nginx", "Debian's nginx-light")
     folder = tmp_path_factory.mktemp("nginx")
     folder.chmod(0o755)
     certificate(folder)
     hashed = subprocess.run(
-        [program("openssl", "openssl"), "passwd", "-apr1", "good password"], capture_output=True, text=True, check=True, timeout=30
+        [program("openssl", "Debian's openssl"), "passwd", "-apr1", "good password"], capture_output=True, text=True, check=True, timeout=30
     ).stdout.strip()
     (folder / "users.htpasswd").write_text(f"operator:{hashed}\n")
     (folder / "site").mkdir()
@@ -190,7 +192,7 @@ def test_the_pages_are_open_and_can_only_be_read(proxy: Proxy) -> None:
 
 
 def test_systemd_accepts_the_units_and_finds_them_well_confined(tmp_path: Path) -> None:
-    systemd = program("systemd-analyze", "systemd")
+    systemd = program("systemd-analyze", "Debian's systemd")
     for unit in (DEPLOY / "systemd").glob("digest-*"):
         text = re.sub(r"/opt/digest/\S+?(?=\s|$)", "/bin/true", unit.read_text(encoding="utf-8"))  # what it starts is not installed here
         (tmp_path / unit.name).write_text(text)
