@@ -178,6 +178,9 @@ def test_keys_walk_through_the_papers_open_abstracts_and_search(browser: Any, ad
         assert page.locator(f"[id='{ids[1]}'] details.abstract").get_attribute("open") is None
         page.keyboard.press("Control+j")
         assert page.evaluate(current) == ids[1]
+        page.evaluate("document.querySelector('article.paper.current details.abstract').outerHTML = '<a class=to-abstract href=#end>…</a>'")
+        page.keyboard.press("o")
+        assert page.url.endswith("#end")
         page.keyboard.press("/")
         page.wait_for_url("**/zh/search/index.html")
         page.locator("input[type=search]").click()

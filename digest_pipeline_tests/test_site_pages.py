@@ -19,6 +19,7 @@ import pytest
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import AnnounceType, Evidence
 from digest_pipeline.papers.ledger import read_ledger, write_ledger
+from digest_pipeline.site import views
 from digest_pipeline.site.build import SiteOptions, build_site
 from digest_pipeline.site.views import code_links
 from digest_pipeline.site.watch import WatchList
@@ -170,6 +171,26 @@ def test_the_abstract_is_folded_with_the_original_beside_it(site: Site) -> None:
     assert abstract.get("open") is None
     assert len(by_class(abstract, "text")) == 2
     assert by_class(abstract, "original")[0].get("lang") == "en"
+
+
+def test_a_very_long_page_leads_to_the_abstracts_and_a_shorter_one_folds_them_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "_LONG_PAGE", 2)
+    home = DataHome(tmp_path)
+    papers = [
+        make_paper(f"2605.2000{n}", LAST, categories=("cs.CL",) if n < 3 else ("cs.IR",), primary_category="cs.CL" if n < 3 else "cs.IR")
+        for n in (1, 2, 3)
+    ]
+    write_day(home, LAST, papers)
+    build_site(home, SiteOptions(languages=("zh",), categories=CATEGORIES), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
+    built = Site(home.local_path("site"))
+    cards = by_class(built.page(DAY), "paper")
+    assert len(cards) == 3
+    assert not by_class(built.page(DAY), "texts")
+    assert {one.get("href") for card in cards for one in by_class(card, "to-abstract")} == {
+        f"../paper/{p.arxiv_id}/index.html#abstract" for p in papers
+    }
+    assert "abstract" in built.ids("zh/paper/2605.20001/index.html")
+    assert len(by_class(built.page(DAY.replace("index", "cs.CL")), "texts")) == 2
 
 
 def test_three_thousand_authors_are_folded_and_all_there(site: Site) -> None:

@@ -1,4 +1,5 @@
 // Keys for readers who like them: j and k go to the next and previous paper, o opens its abstract, / searches.
+// On a long page the abstract is behind a link; o follows it.
 // Every page works without this file. It stores nothing and asks nobody.
 "use strict";
 
@@ -26,6 +27,7 @@
     const paper = current ?? papers()[Math.max(atReader(), 0)];
     const abstract = paper?.querySelector("details.abstract");
     if (abstract) abstract.open = !abstract.open;
+    else paper?.querySelector("a.to-abstract")?.click();
   };
 
   const search = () => {
