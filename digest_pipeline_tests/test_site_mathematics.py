@@ -75,7 +75,13 @@ def test_text_commands_are_read_and_everything_else_is_left_alone(text: str, sho
 
 @pytest.mark.parametrize(
     ("text", "html"),
-    [(r"an \emph{old} one", "an <em>old</em> one"), (r"\textbf{A \textit{b}}", "<strong>A <em>b</em></strong>"), (r"{\tt x}", "<code>x</code>")],
+    [
+        (r"an \emph{old} one", "an <em>old</em> one"),
+        (r"\textbf{A \textit{b}}", "<strong>A <em>b</em></strong>"),
+        (r"{\tt x}", "<code>x</code>"),
+        (r"K\textsuperscript{2}-Sort\textsubscript{a}", "K<sup>2</sup>-Sort<sub>a</sub>"),
+        (r"\uline{K}ept", "Kept"),
+    ],
 )
 def test_emphasis_is_kept(text: str, html: str) -> None:
     assert str(inline_html(text)) == html
@@ -88,6 +94,7 @@ def test_a_formula_within_emphasis_is_mathematics_and_the_emphasis_stays_whole()
     assert "emph{" not in html
     assert html.endswith("&lt;b&gt;")
     assert plain_text(r"\textbf{K$^{2}$-Sort} wins") == "K^{2}-Sort wins"
+    assert "underline" not in inline_html(r"\underline{keys $x$} first")
     assert "<strong>" not in inline_html(r"$a \textbf{if $b$ c} d$")  # the style is part of a formula
 
 

@@ -161,7 +161,7 @@ _ACCENTED: Final = (  # also an accent over an accent, as in Nguy\~{\^e}n
     rf"\\(?:{_ACCENT_MARK}(?:\{{(?:\\?[A-Za-z]|\\{_ACCENT_MARK}\{{?[A-Za-z]\}}?|\\[dcbk]\{{[A-Za-z]\}})\}}|\\?[A-Za-z])"
     r"|[uvHcdbkrt](?:\{\\?[A-Za-z]{1,2}\}|\ +\\?[A-Za-z]))"
 )
-_STYLES: Final = "emph|textit|textsl|textbf|texttt|textsc|text|textrm|textsf|mbox|underline|url|it|em|bf|tt|sc"
+_STYLES: Final = "emph|textit|textsl|textbf|texttt|textsc|text|textrm|textsf|textsuperscript|textsubscript|mbox|underline|uline|url|it|em|bf|tt|sc"
 _LETTERS: Final = (
     "ss|ae|AE|oe|OE|aa|AA|o|O|l|L|i|j|S|P|dag|ddag|copyright|pounds|ldots|dots|textendash|textemdash|textquoteright|textquoteleft"
     "|textasciitilde|textbackslash|LaTeXe|LaTeX|TeX"
@@ -187,6 +187,8 @@ _ELEMENT_OF_STYLE: Final = {
     **dict.fromkeys(("emph", "textit", "textsl", "it", "em", "sl"), "em"),
     **dict.fromkeys(("textbf", "bf"), "strong"),
     **dict.fromkeys(("texttt", "tt"), "code"),
+    "textsuperscript": "sup",
+    "textsubscript": "sub",
 }
 _SPACES: Final = {",": "\u2009", ";": " ", ":": " ", "!": "", " ": " ", "/": "", "\\": " "}
 
@@ -251,7 +253,9 @@ def _in_element(style: str, content: Markup) -> Markup:
 # -- whole texts ----------------------------------------------------------------------------------
 
 
-_STYLED_FORMULA: Final = re.compile(rf"\\(?P<style>{'|'.join(_ELEMENT_OF_STYLE)})\s*\{{(?P<inner>[^{{}}$]*(?:\$[^$]+\$[^{{}}$]*)+)\}}")
+_STYLED_FORMULA: Final = re.compile(
+    rf"\\(?P<style>{'|'.join(_ELEMENT_OF_STYLE)}|textsc|underline|uline)\s*\{{(?P<inner>[^{{}}$]*(?:\$[^$]+\$[^{{}}$]*)+)\}}"
+)
 """A style around text with a formula, as in `\\textbf{T$^{2}$-GRPO}`: the formula's dollars would tear the command in two."""
 
 
