@@ -244,6 +244,20 @@ def test_the_style_travels_inside_the_elements_and_nothing_is_fetched(home: Data
     assert page.xpath("//link | //img | //style | //script") == []
 
 
+@pytest.mark.slow
+def test_on_a_narrow_phone_no_formula_or_address_pushes_the_message_sideways(tmp_path: Path) -> None:
+    from digest_pipeline_tests.support.browser import chromium, watched_page
+
+    wide = entry(1, f"A title with $c_{{\\unknown{{{'x' * 60}}}}}$", f"见 https://example.org/{'a' * 90}")
+    message = mail.compose(
+        mail.MailDay(FACTS, (wide,), load_language("zh")), list_name="all", sender="d@x.org", recipient="a@x.org", page="", sent_at=NOW
+    )
+    (tmp_path / "mail.html").write_text(parts(message)[1], encoding="utf-8")
+    with chromium() as browser, watched_page(browser, width=360, height=800) as seen:
+        seen.page.goto((tmp_path / "mail.html").as_uri())
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_a_huge_day_says_how_many_papers_it_leaves_to_the_page(tmp_path: Path) -> None:
     many = tuple(entry(n, f"Title {n}", f"标题{n}") for n in range(1, mail.MOST_PAPERS + 31))
     message = mail.compose(
