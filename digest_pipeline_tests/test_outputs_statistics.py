@@ -142,6 +142,13 @@ def test_charts_are_wellformed_take_the_readers_colours_and_are_the_same_each_ti
         assert not re.search(r"https?://(?!www\.w3\.org|purl\.org|creativecommons\.org)", content)
 
 
+def test_the_first_days_bar_is_slim_and_stands_at_the_left() -> None:
+    drawing = etree.fromstring(statistics_files(day_rows({DAY: a_day()}, "zh"), ZH)["papers_by_type.svg"])
+    width = float(drawing.get("viewBox").split()[2])
+    tick = drawing.xpath("//*[@id='xtick_1']//*[local-name()='use']")[0]
+    assert float(tick.get("x")) < width / 4
+
+
 def test_a_label_with_dollar_signs_is_drawn_as_it_stands() -> None:
     files = statistics_files(day_rows({DAY: a_day(flags=("costs $5 and \\frac{: x",))}, "zh"), ZH)
     assert "costs $5 and \\frac{" in files["flags.svg"].decode()

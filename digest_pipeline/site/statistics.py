@@ -430,21 +430,25 @@ def _in_the_readers_colours(svg: str) -> str:
     return svg[:end] + style + svg[end:]
 
 
-def _stacked(axes: Axes, labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
+_FEWEST_SLOTS = 12
+"""The first day's bar is as slim as the later ones', not a block as wide as the page."""
+
+
+def _stacked(axes: Axes, labels: Sequence[str], series: Mapping[str, Sequence[float]], slots: int = _FEWEST_SLOTS) -> None:
     bottom = [0.0] * len(labels)
     for (name, values), colour in zip(series.items(), _PALETTE, strict=False):
         axes.bar(range(len(labels)), values, bottom=bottom, color=colour, label=name, width=0.8)
         bottom = [low + value for low, value in zip(bottom, values, strict=True)]
     if series:
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(series), 4), fontsize=9)
-    _date_axis(axes, labels)
+    _label_axis(axes, labels, slots)
 
 
-def _date_axis(axes: Axes, labels: Sequence[str]) -> None:
+def _label_axis(axes: Axes, labels: Sequence[str], slots: int = _FEWEST_SLOTS) -> None:
     step = max(1, -(-len(labels) // 10))
     ticks = list(range(len(labels) - 1, -1, -step))[::-1]
     axes.set_xticks(ticks, [labels[tick] for tick in ticks], rotation=30, ha="right")
-    axes.set_xlim(-0.6, max(len(labels) - 0.4, 0.6))
+    axes.set_xlim(-0.6, max(len(labels), slots) - 0.4)
     axes.set_ylim(bottom=0)
 
 
@@ -468,7 +472,7 @@ def _draw_papers_by_category(rows: Sequence[Row], _: Language) -> Figure:
         axes.plot(range(len(rows)), values, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=category)
     if axes.get_lines():
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=_MOST_LINES, fontsize=9)
-    _date_axis(axes, [row.label for row in rows])
+    _label_axis(axes, [row.label for row in rows])
     return figure
 
 
@@ -480,7 +484,7 @@ def _draw_held(rows: Sequence[Row], language: Language) -> Figure:
     left, right = (_bare(axes) for axes in figure.subplots(1, 2, width_ratios=(2, 1)))
     left.bar(range(len(rows)), [row.held_share or 0 for row in rows], color=_PALETTE[0], width=0.8)
     left.set_ylabel(language.label("statistics", "held_share"))
-    _date_axis(left, [row.label for row in rows])
+    _label_axis(left, [row.label for row in rows])
     days = [min(one, 30) for row in rows for one in row.held_days]
     right.hist(days, bins=range(0, 32, 2), color=_PALETTE[1])
     right.set_xticks([0, 10, 20, 30], ["0", "10", "20", "30+"])
@@ -570,7 +574,8 @@ def _day_figure(day: date, papers: Sequence[Paper], numbers: Mapping[str, Any], 
     names = [ALL, *categories]
     by_name = [papers if name == ALL else [p for p in papers if any(taxonomy.falls_under(own, name) for own in p.categories)] for name in names]
     kinds = [kind for kind in AnnounceType if any(paper.announce_type is kind for paper in papers)] or [AnnounceType.NEW]
-    _stacked(left, names, {language.label("digest", kind.value): [sum(p.announce_type is kind for p in one) for one in by_name] for kind in kinds})
+    counts = {language.label("digest", kind.value): [sum(p.announce_type is kind for p in one) for one in by_name] for kind in kinds}
+    _stacked(left, names, counts, slots=1)
     figure.suptitle(f"{day.isoformat()} · {len(papers)} {language.label('statistics', 'papers')}", fontsize=11)
     if not papers:
         left.text(0.5, 0.5, language.label("statistics", "no_announcement"), ha="center", transform=left.transAxes)
