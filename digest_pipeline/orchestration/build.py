@@ -6,6 +6,7 @@ import dagster as dg
 
 from digest_pipeline.orchestration.assets import GROUP, listing_day_assets
 from digest_pipeline.orchestration.batching import batch_sensor, collect_batches_job
+from digest_pipeline.orchestration.liveness import workshop_resource
 from digest_pipeline.orchestration.mailing import mail_digest
 from digest_pipeline.orchestration.partitions import listing_day_partitions
 from digest_pipeline.orchestration.reconcile import reconcile_last_listings
@@ -35,6 +36,6 @@ def _definitions(settings: Settings, workshop: Workshop | None) -> dg.Definition
         jobs=[job, reconcile_last_listings, collect_batches_job, mail_digest, delete_old_runs],
         schedules=[daily_listing_schedule(settings, JOB), reconciliation_schedule(settings), retention_schedule(settings)],
         sensors=[*all_sensors(settings, workshop, mail_digest), batch_sensor(settings, workshop, job)],
-        resources={"workshop": dg.ResourceDefinition.hardcoded_resource(workshop)},
+        resources={"workshop": workshop_resource(workshop)},
         executor=dg.in_process_executor,  # the steps are one chain bound by input and output; a process each would only add its start
     )

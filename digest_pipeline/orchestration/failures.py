@@ -16,8 +16,8 @@ from dagster_shared.error import SerializableErrorInfo
 
 
 def will_be_retried(run: DagsterRun) -> bool:
-    """True where the daemon launches the run again by itself, as it does after a crash."""
-    return run.tags.get(WILL_RETRY_TAG) == "true"
+    """True where the daemon launches the run again by itself, as it does after a crash; it cannot for a run of the command line."""
+    return run.tags.get(WILL_RETRY_TAG) == "true" and run.remote_job_origin is not None
 
 
 def days_of(run: DagsterRun) -> tuple[str, ...]:

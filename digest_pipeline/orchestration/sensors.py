@@ -21,6 +21,7 @@ from digest_pipeline.notify.mail import MailDay, read_mail_day
 from digest_pipeline.orchestration import failures
 from digest_pipeline.orchestration.assets import SCHEDULED, SITE
 from digest_pipeline.orchestration.checks import CHECKS
+from digest_pipeline.orchestration.liveness import end_dead_runs
 from digest_pipeline.orchestration.mailing import mail_run_request, public_page, watch_lists
 from digest_pipeline.orchestration.partitions import day_of
 from digest_pipeline.papers.ledger import read_facts
@@ -44,6 +45,7 @@ def all_sensors(settings: Settings, shop: Workshop, mail_job: dg.JobDefinition) 
     status = on if settings.schedule_enabled else off
     for_live_days = on if settings.schedule_enabled and not settings.is_sample else off
     return [
+        end_dead_runs(status),
         tell_of_failed_runs(settings, shop, status),
         tell_of_failed_checks(settings, shop, status),
         tell_of_late_listings(settings, shop, for_live_days),
