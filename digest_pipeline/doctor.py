@@ -169,12 +169,15 @@ def _space(subject: str, folder: Path) -> Finding:
 def _dagster_home(patient: Patient) -> Iterator[Finding]:
     """DAGSTER_HOME."""
     given = patient.environ.get("DAGSTER_HOME", "")
+    default = patient.root / ".dagster_home"
     if not given:
-        default = patient.root / ".dagster_home"
         yield Finding("DAGSTER_HOME", Level.OK, f"not set: make dev uses {default}; other Dagster commands keep nothing")
         folder = default
     elif not Path(given).is_absolute():
         yield Finding("DAGSTER_HOME", Level.ERROR, f"{given!r} is no absolute path", "Dagster refuses it; give the whole path")
+        return
+    elif Path(given) == default and not default.exists():  # as make gives it, before anything was run
+        yield Finding("DAGSTER_HOME", Level.OK, f"{default} does not exist yet; the first run makes it")
         return
     else:
         folder = Path(given)
@@ -184,7 +187,7 @@ def _dagster_home(patient: Patient) -> Iterator[Finding]:
                 "DAGSTER_HOME",
                 Level.ERROR,
                 f"{folder} {what}",
-                "copy deploy/dagster.sqlite.yaml or deploy/dagster.postgres.yaml there as dagster.yaml",
+                "digest dev makes it; or copy digest_pipeline/orchestration/dagster.yaml or deploy/dagster.postgres.yaml there as dagster.yaml",
             )
             return
         yield Finding("DAGSTER_HOME", Level.OK, str(folder))

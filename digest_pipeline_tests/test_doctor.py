@@ -157,6 +157,18 @@ def test_a_dagster_home_that_dagster_would_refuse_is_an_error(tmp_path: Path, gi
     assert worst(examine(tmp_path, environ={"DAGSTER_HOME": given}), "DAGSTER_HOME").level is Level.ERROR
 
 
+def test_before_the_first_run_the_home_that_make_gives_is_no_error(tmp_path: Path) -> None:
+    assert worst(examine(tmp_path, environ={"DAGSTER_HOME": str(tmp_path / ".dagster_home")}), "DAGSTER_HOME").level is Level.OK
+
+
+def test_files_that_the_advice_names_exist(tmp_path: Path) -> None:
+    root = Path(doctor.__file__).resolve().parents[1]
+    advice = worst(examine(tmp_path, environ={"DAGSTER_HOME": "/nowhere/at/all"}), "DAGSTER_HOME").what_to_do
+    named = [word for word in advice.split() if "/" in word]
+    assert len(named) == 2
+    assert all((root / path).is_file() for path in named)
+
+
 def test_a_version_outside_its_bounds_is_an_error_that_names_both(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["pytest>=999", "no-such-package-of-ours"]\n')
     messages = [f.message for f in examine(tmp_path)["versions"] if f.level is Level.ERROR]

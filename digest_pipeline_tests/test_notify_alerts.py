@@ -119,6 +119,21 @@ def test_a_dead_service_does_not_keep_the_others_from_being_told_nor_tell_them_t
     assert len(endpoint.received) == 1
 
 
+def test_an_address_with_a_typing_error_silences_no_other_and_is_told_until_it_is_mended(
+    home: DataHome, tmp_path: Path, endpoint: Endpoint, clock: Clock
+) -> None:
+    misspelt = settings_with(tmp_path, DIGEST_ALERT_URLS=f"jsn://{endpoint.address}/one,json://{endpoint.address}/other")
+    alerts.post(home, misspelt, RUN_FAILED, now=clock)
+    for _ in range(2):
+        with pytest.raises(DeliveryError, match=r"entry 1 of DIGEST_ALERT_URLS is no address.*jsn://"):
+            alerts.deliver_waiting(home, misspelt, now=clock)
+        clock.later(hours=2)
+    assert len(endpoint.received) == 1
+    mended = settings_with(tmp_path, DIGEST_ALERT_URLS=f"json://{endpoint.address}/one,json://{endpoint.address}/other")
+    assert alerts.deliver_waiting(home, mended, now=clock) == 1
+    assert alerts.waiting(home) == []
+
+
 def test_an_alert_nobody_takes_for_three_days_is_kept_aside_and_no_longer_tried(
     home: DataHome, tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,6 +193,14 @@ def test_a_backfill_is_told_once_however_many_of_its_runs_fail(home: DataHome, t
         alerts.post(home, settings, BackfillFailed("abc", f"run{n}", (f"2026-06-0{n}",), "boom", "", "http://x"), now=clock) for n in range(1, 4)
     ]
     assert posted == [True, False, False]
+
+
+@pytest.mark.parametrize("is_error", [True, False])
+def test_an_alert_of_a_check_does_not_say_that_the_digest_was_held_back(is_error: bool, tmp_path: Path, clock: Clock) -> None:
+    """No check of ours blocks: the digest goes out, marked where it is incomplete."""
+    body = alerts.render(replace(CHECK_FAILED, is_error=is_error), settings_with(tmp_path), clock()).body
+    assert "the digest was published" in body
+    assert "not made" not in body
 
 
 def test_the_same_check_on_two_days_is_two_failures() -> None:

@@ -253,7 +253,7 @@ def deliver_waiting(home: DataHome, settings: Settings, *, now: Callable[[], dat
         if time.monotonic() > deadline:
             break
         try:
-            delivered += _deliver(home, letter, destinations(settings, letter.audience), now)
+            delivered += _deliver(home, letter, *_readable_destinations(settings, letter.audience), now)
         except DeliveryError as error:
             troubles.append(str(error))
     if troubles:
@@ -263,9 +263,10 @@ def deliver_waiting(home: DataHome, settings: Settings, *, now: Callable[[], dat
     return delivered
 
 
-def _deliver(home: DataHome, letter: Letter, to: Sequence[Destination], now: Callable[[], datetime]) -> int:
+def _deliver(home: DataHome, letter: Letter, to: Sequence[Destination], unreadable: Sequence[SettingsError], now: Callable[[], datetime]) -> int:
+    """`unreadable` addresses keep the letter waiting, as a dead service does, so that they get it once they are mended."""
     deliveries = Deliveries(home, now)
-    troubles, pending, sent = [], False, 0
+    troubles, pending, sent = [str(error) for error in unreadable], False, 0
     for destination in to:
         claim = deliveries.claim(letter.key, destination.fingerprint)
         pending = pending or claim is Claim.LATER
@@ -320,12 +321,24 @@ def _addresses(settings: Settings, audience: Audience) -> tuple[SecretStr, ...]:
 
 
 def destinations(settings: Settings, audience: Audience) -> list[Destination]:
-    """The services of an audience; raises SettingsError naming the entry that Apprise cannot read."""
+    """The services of an audience; raises SettingsError naming the first entry that Apprise cannot read."""
+    found, unreadable = _readable_destinations(settings, audience)
+    if unreadable:
+        raise unreadable[0]
+    return found
+
+
+def _readable_destinations(settings: Settings, audience: Audience) -> tuple[list[Destination], list[SettingsError]]:
+    """The services of an audience, and what there is to say of the entries that Apprise cannot read: one typing error must not silence the rest."""
     setting = "DIGEST_ANNOUNCE_URLS" if audience is Audience.READERS else "DIGEST_ALERT_URLS"
     found: list[Destination] = []
+    unreadable: list[SettingsError] = []
     for position, address in enumerate(_addresses(settings, audience), start=1):
-        found.append(AppriseDestination(address.get_secret_value(), f"entry {position} of {setting}"))
-    return found
+        try:
+            found.append(AppriseDestination(address.get_secret_value(), f"entry {position} of {setting}"))
+        except SettingsError as error:
+            unreadable.append(error)
+    return found, unreadable
 
 
 class AppriseDestination:

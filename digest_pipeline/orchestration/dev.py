@@ -87,7 +87,7 @@ def _wait_for(code_socket: Path, processes: Processes) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not code_socket.exists():
         if processes.ended() or time.monotonic() > deadline:
-            raise DigestError("the code server did not start", what_to_do="read its lines above; `make check` shows the same error shorter")
+            raise DigestError("the code server did not start", what_to_do="read its lines above; `digest doctor` names most causes")
         time.sleep(0.1)
 
 
