@@ -12,13 +12,14 @@ what it reports. What does not: how anything is done (the rooms) and Dagster (`o
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ QUARANTINE_LIMIT = 0.02
 """Share of papers without a translation beyond which the day's translation check fails."""
 SHRUNKEN = 0.5
 """A listing below this share of the weekday's median warns."""
+READY_DAYS_ARE_KEPT = timedelta(days=30)
+_READY = "state/batch-days.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +273,28 @@ def submit_batch(shop: Workshop, days: Sequence[date]) -> str:
 
 
 def collect_batches(shop: Workshop) -> tuple[list[date], str]:
-    """Keeps the answers of the batches that ended; returns the listing days that can be run again, and what happened."""
+    """Keeps the answers of the batches that ended; returns the listing days that can be run again, and what happened.
+
+    The days are also noted, so that whoever collects, a run or the sensor's job, no day of the same batch is forgotten.
+    """
     from digest_pipeline.translation.batch import collect_open_batches
 
     found = collect_open_batches(shop.translation_desk)
+    if found.days_ready:
+        note_ready(shop, found.days_ready, shop.now())
     words = f"{found.answers} answers kept, {found.failed} questions without one, {found.still_open} batches still open"
     return list(found.days_ready), "; ".join([words, *found.notes])
+
+
+def ready_days(shop: Workshop) -> dict[str, str]:
+    """Listing day → when its batch was collected, over the last month."""
+    return dict(json.loads(shop.home.read_text(_READY))) if shop.home.exists(_READY) else {}
+
+
+def note_ready(shop: Workshop, days: Sequence[date], now: datetime) -> None:
+    oldest = (now - READY_DAYS_ARE_KEPT).isoformat()
+    kept = {key: at for key, at in ready_days(shop).items() if at >= oldest}
+    shop.home.write_text(_READY, json.dumps({**kept, **{day.isoformat(): now.isoformat() for day in days}}))
 
 
 def read_papers(shop: Workshop, day: date) -> list[Paper]:

@@ -39,7 +39,8 @@ MAY_USE: dict[str, set[str]] = {
     "doctor": {"errors", "calendar", "settings", "workshop", "sources", "site", "notify"},
     "reference": {"model", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
     # and with it
-    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "papers", "translation", "site", "notify"} - {"model", "taxonomy"},
+    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "papers", "translation", "site", "notify"}
+    - {"model", "taxonomy", "home"},
     "definitions": {"orchestration"},
     "cli": {"errors", "model", "settings", "sample", "workshop", "sources", "papers", "translation", "site", "forecast", "doctor", "orchestration"},
 }

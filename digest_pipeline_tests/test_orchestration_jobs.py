@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ import pytest
 from dagster import DagsterInstance
 
 from digest_pipeline.calendar import EASTERN, load_calendar
+from digest_pipeline.errors import ProviderUnavailable
+from digest_pipeline.orchestration import assets
 from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SCHEDULED, SUMMARIES
-from digest_pipeline.orchestration.batching import batch_sensor, collect_batches_job, note_ready, ready_days
+from digest_pipeline.orchestration.batching import batch_sensor, collect_batches_job
 from digest_pipeline.orchestration.build import JOB
 from digest_pipeline.orchestration.reconcile import CHECK, reconcile_last_listings
 from digest_pipeline.orchestration.retention import KEEP_DAYS, delete_old_runs
+from digest_pipeline.settings import BatchMode
+from digest_pipeline.stages import note_ready, ready_days
 from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, fake_openai
@@ -64,7 +69,7 @@ def test_an_open_batch_is_looked_after_until_its_days_have_run_with_what_it_brou
         [collect] = looked(shop, instance)
         assert (collect.job_name, collect.partition_key) == (collect_batches_job.name, None)
         assert run(collect_batches_job, shop, instance)
-        assert ready_days(shop.home) == {}  # it is not back yet
+        assert ready_days(shop) == {}  # it is not back yet
 
         openai.batch_status = "completed"
         assert run(collect_batches_job, shop, instance)
@@ -78,12 +83,40 @@ def test_an_open_batch_is_looked_after_until_its_days_have_run_with_what_it_brou
         assert (openai.peak, len(openai.batches)) == (0, 1)  # nothing was asked the ordinary way, and no second batch made
 
 
+@pytest.mark.parametrize("mode", ["always", "never"])
+def test_a_run_without_a_daemon_takes_what_its_batch_brought_also_where_batches_are_off_by_then(
+    mode: str, tmp_path: Path, instance: DagsterInstance
+) -> None:
+    with live(tmp_path, DIGEST_BATCH="always") as (shop, _, openai):
+        openai.batch_status = "in_progress"
+        assert materialize(shop, instance, "2026-06-09", KEY, select=UP_TO_DIGEST).success
+        openai.batch_status = "completed"
+
+        later = replace(shop, settings=shop.settings.model_copy(update={"batch": BatchMode(mode)}))
+        result = materialize(later, instance, KEY, select=UP_TO_DIGEST)
+        assert checks_of(instance, result)["nothing_waits_for_budget_or_batch"]
+        assert (openai.peak, len(openai.batches)) == (0, 1)  # nothing was paid twice
+        assert list(ready_days(shop)) == ["2026-06-09", KEY]  # the batch's other day is not forgotten
+
+
+def test_batches_that_cannot_be_looked_at_stop_no_run_that_has_other_work(
+    tmp_path: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(_: Workshop) -> None:
+        raise ProviderUnavailable("the endpoint did not retrieve the batch")
+
+    with live(tmp_path) as (shop, _, _openai):
+        monkeypatch.setattr(assets, "collect_batches", down)
+        result = materialize(shop, instance, KEY, select=UP_TO_DIGEST)
+        assert checks_of(instance, result)["nothing_waits_for_budget_or_batch"]
+
+
 def test_days_whose_batch_is_back_are_remembered_for_a_month(tmp_path: Path) -> None:
     with live(tmp_path) as (shop, _, _openai):
-        note_ready(shop.home, [date(2026, 6, 1)], shop.now() - timedelta(days=31))
-        note_ready(shop.home, [date(2026, 6, 2)], shop.now() - timedelta(days=29))
-        note_ready(shop.home, [date(2026, 6, 3)], shop.now())
-        assert list(ready_days(shop.home)) == ["2026-06-02", "2026-06-03"]
+        note_ready(shop, [date(2026, 6, 1)], shop.now() - timedelta(days=31))
+        note_ready(shop, [date(2026, 6, 2)], shop.now() - timedelta(days=29))
+        note_ready(shop, [date(2026, 6, 3)], shop.now())
+        assert list(ready_days(shop)) == ["2026-06-02", "2026-06-03"]
 
 
 @pytest.mark.parametrize(

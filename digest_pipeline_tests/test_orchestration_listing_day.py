@@ -16,10 +16,9 @@ from digest_pipeline import sample, tables
 from digest_pipeline.calendar import EASTERN, load_calendar
 from digest_pipeline.digest.reading import rendered_ids
 from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SCHEDULED, SITE, SUMMARIES
-from digest_pipeline.orchestration.batching import ready_days
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.reconcile import papers_that_turned_up
-from digest_pipeline.stages import collect_batches
+from digest_pipeline.stages import collect_batches, ready_days
 from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, error, fake_openai
@@ -277,7 +276,7 @@ def test_a_backfill_by_batch_is_sent_once_collected_later_and_finished_without_a
         assert len(openai.batches) == 1  # both days in one
         days, _ = collect_batches(shop)
         assert days == [date(2026, 6, 9), date(2026, 6, 10)]
-        assert ready_days(shop.home) == {}
+        assert list(ready_days(shop)) == ["2026-06-09", "2026-06-10"]
         assert materialize(shop, instance, "2026-06-09", "2026-06-10", select=UP_TO_DIGEST).success
         assert openai.peak == 0  # not one question went the ordinary way
         assert latest_metadata(instance, SUMMARIES, "2026-06-10")["status deferred"] == 0

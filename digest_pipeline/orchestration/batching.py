@@ -6,38 +6,22 @@ batches stand in the answer store and the days in `state/batch-days.json`. What 
 API itself (`translation/batch.py`).
 """
 
-import json
-from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from digest_pipeline.home import DataHome
 from digest_pipeline.orchestration.assets import SCHEDULED
 from digest_pipeline.settings import BatchMode, Settings
-from digest_pipeline.stages import collect_batches
+from digest_pipeline.stages import collect_batches, ready_days
 from digest_pipeline.workshop import Workshop
 
 LOOK_EVERY_SECONDS = 300
-_READY = "state/batch-days.json"
-
-
-def ready_days(home: DataHome) -> dict[str, str]:
-    """Partition key → when its batch was collected. Days are kept for a month; Dagster starts one run for each such pair."""
-    return dict(json.loads(home.read_text(_READY))) if home.exists(_READY) else {}
-
-
-def note_ready(home: DataHome, days: list[date], now: datetime) -> None:
-    oldest = (now - timedelta(days=30)).isoformat()
-    kept = {key: at for key, at in ready_days(home).items() if at >= oldest}
-    home.write_text(_READY, json.dumps({**kept, **{day.isoformat(): now.isoformat() for day in days}}))
 
 
 @dg.op(name="collect_answers")
 def collect_answers(context: dg.OpExecutionContext, workshop: dg.ResourceParam[Workshop]) -> None:
     """Keeps what ended batches answered, and notes the days that can go on."""
     days, words = collect_batches(workshop)
-    note_ready(workshop.home, days, workshop.now())
     context.log.info("%s; ready: %s", words, ", ".join(map(str, days)) or "none")
 
 
@@ -60,7 +44,7 @@ def batch_sensor(settings: Settings, shop: Workshop, daily_job: Any) -> dg.Senso
     def look_after_batches() -> list[dg.RunRequest] | dg.SkipReason:
         requests = [
             dg.RunRequest(run_key=f"batch of {day}, collected {at}", job_name=daily_job.name, partition_key=day, tags={SCHEDULED: "true"})
-            for day, at in ready_days(shop.home).items()
+            for day, at in ready_days(shop).items()
         ]
         if shop.translation_desk.store.open_batches():
             requests.append(dg.RunRequest(job_name=collect_batches_job.name))
