@@ -14,6 +14,7 @@
     │   ├── ProviderRefused      key, credit or model refused: no retry can help          fix the setting it names
     │   ├── ProviderUnavailable  the endpoint is down for longer than the run may wait    run again later
     │   └── AnswerStoreError     the store of paid answers cannot be read or written      see the message
+    ├── DataHomeError            the data directory cannot be read or written             see the message
     └── DeliveryError            an alert or a message could not be sent                  never fails a run
 
 What lives here: exception classes, their advice, and nothing that raises them.
@@ -86,6 +87,10 @@ class ProviderUnavailable(TranslationError):
 
 class AnswerStoreError(TranslationError):
     """The store of paid answers cannot be read or written (disk full, no permission, damaged file)."""
+
+
+class DataHomeError(DigestError):
+    """The data directory cannot be read or written (disk full, read-only, object store out of reach)."""
 
 
 class DeliveryError(DigestError):

@@ -9,7 +9,9 @@ therefore leaves the old file or the new one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -19,14 +21,44 @@ import pyarrow as pa
 from upath import UPath
 
 from digest_pipeline import tables
+from digest_pipeline.errors import DataHomeError, SettingsError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_ERRORS_OF_CLIENTS = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("azure.core.exceptions", "AzureError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("gcsfs.retry", "HttpError"),
+    ("aiohttp", "ClientError"),
+)
+
+
+def _errors_of_stores() -> tuple[type[Exception], ...]:
+    """What reading and writing raises: OSError, and what of object stores' clients is none; of those that are loaded."""
+    return (OSError, *(getattr(sys.modules[module], name) for module, name in _ERRORS_OF_CLIENTS if module in sys.modules))
 
 
 class DataHome:
-    """The data directory. Paths are relative, with forward slashes, e.g. `papers/date=2026-06-02/papers.parquet`."""
+    """The data directory. Paths are relative, with forward slashes, e.g. `papers/date=2026-06-02/papers.parquet`.
+
+    Raises SettingsError for an address that nothing here can open. Every method raises DataHomeError where the place
+    does not let itself be read or written.
+    """
 
     def __init__(self, root: str | os.PathLike[str] | UPath) -> None:
-        self.root = UPath(root)
-        self.is_local = self.root.protocol in ("", "file", "local")
+        try:
+            self.root = UPath(root)
+            self.is_local = self.root.protocol in ("", "file", "local")
+            if not self.is_local:
+                self.root.fs  # noqa: B018 - loads the store's client, so that a missing one is said before anything is done
+        except ValueError as error:
+            raise SettingsError(f"{root} is no place for data: {error}", what_to_do="name a folder, or an s3://, gs:// or az:// address") from None
+        except ImportError as error:
+            raise SettingsError(
+                f"{root} needs a package that is not installed: {error}", what_to_do="see “Data in an object store” in docs/deploying.md"
+            ) from None
 
     def path(self, relative: str) -> UPath:
         return self.root / relative
@@ -36,11 +68,13 @@ class DataHome:
         return Path(self.root.path) / relative
 
     def exists(self, relative: str) -> bool:
-        return self.path(relative).exists()
+        with self._explained("read", relative):
+            return self.path(relative).exists()
 
     def read_bytes(self, relative: str) -> bytes:
         """Raises FileNotFoundError where there is no such file."""
-        return self.path(relative).read_bytes()
+        with self._explained("read", relative):
+            return self.path(relative).read_bytes()
 
     def read_text(self, relative: str) -> str:
         return self.read_bytes(relative).decode("utf-8")
@@ -48,10 +82,11 @@ class DataHome:
     def write_bytes(self, relative: str, content: bytes) -> UPath:
         """Atomic and durable: afterwards the file has the old content or the new, whatever happens."""
         target = self.path(relative)
-        if self.is_local:
-            _replace_file(self.local_path(relative), content)
-        else:
-            target.write_bytes(content)
+        with self._explained("written", relative):
+            if self.is_local:
+                _replace_file(self.local_path(relative), content)
+            else:
+                target.write_bytes(content)
         return target
 
     def write_text(self, relative: str, content: str) -> UPath:
@@ -68,13 +103,25 @@ class DataHome:
     def names(self, folder: str) -> list[str]:
         """Sorted names of files and folders directly below `folder`; empty where there is none."""
         place = self.path(folder)
-        if not place.exists():
-            return []
-        return sorted(child.name for child in place.iterdir() if not child.name.startswith(".tmp-"))
+        with self._explained("read", folder):
+            if not place.exists():
+                return []
+            return sorted(child.name for child in place.iterdir() if not child.name.startswith(".tmp-"))
 
     def delete(self, relative: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._explained("deleted", relative):
             self.path(relative).unlink()
+
+    @contextlib.contextmanager
+    def _explained(self, done: str, relative: str) -> Iterator[None]:
+        """A file that is not there is the caller's to judge; where one was to be written, it is the bucket that is not."""
+        try:
+            yield
+        except _errors_of_stores() as error:
+            if isinstance(error, FileNotFoundError) and done != "written":
+                raise
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise DataHomeError(f"{self.root}/{relative} cannot be {done}: {reason}", what_to_do=_advice(error)) from None
 
     # -- tables -----------------------------------------------------------------------------------
 
@@ -113,6 +160,15 @@ class DataHome:
             with contextlib.suppress(ValueError):
                 found.append(date.fromisoformat(name.removeprefix("date=")))
         return found
+
+
+def _advice(error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL:
+        return "make room, then run again: whole files are kept, half ones are not used"
+    if number in _FORBIDDEN:
+        return "see DIGEST_DATA_DIR, who owns the folder and whether the file system is mounted for writing"
+    return "see DIGEST_DATA_DIR: the place, and for an object store its address, bucket, credentials and quota"
 
 
 def _replace_file(target: Path, content: bytes) -> None:

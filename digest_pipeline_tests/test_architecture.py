@@ -21,7 +21,7 @@ MAY_USE: dict[str, set[str]] = {
     "sample": set(),
     "calendar": {"errors"},
     "tables": {"model"},
-    "home": {"tables"},
+    "home": {"errors", "tables"},
     LANGUAGES: {"errors"},
     "settings": {"errors", "taxonomy", "calendar", LANGUAGES},
     # a day's way: each room knows the nouns and, at most, the rooms before it

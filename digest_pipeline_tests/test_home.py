@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest_pipeline import tables
+from digest_pipeline.errors import DataHomeError, SettingsError
 from digest_pipeline.home import DataHome
 from digest_pipeline.model import AnnounceType, Evidence, Paper, Summary, SummaryStatus
 
@@ -65,6 +67,34 @@ def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
 def test_written_files_can_be_read_by_a_web_server_of_another_user(tmp_path: Path) -> None:
     DataHome(tmp_path).write_text("page.html", "x")
     assert (tmp_path / "page.html").stat().st_mode & 0o444 == 0o444
+
+
+def test_a_full_disk_is_told_with_its_place_and_advice_and_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = DataHome(tmp_path)
+    home.write_text("papers/a.txt", "old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataHomeError, match=r"papers/a.txt cannot be written: No space left on device → make room"):
+        home.write_text("papers/a.txt", "new")
+    assert home.read_text("papers/a.txt") == "old"
+    assert [path.name for path in (tmp_path / "papers").iterdir()] == ["a.txt"]
+
+
+def test_a_file_that_is_not_there_stays_a_plain_file_not_found(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        DataHome(tmp_path).read_bytes("nowhere")
+    DataHome(tmp_path).delete("nowhere")
+
+
+def test_an_address_that_nothing_can_open_is_refused_as_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="ftpx://lab/data is no place for data"):
+        DataHome("ftpx://lab/data")
+    monkeypatch.setitem(sys.modules, "gcsfs", None)  # as if it were not installed
+    with pytest.raises(SettingsError, match=r"gs://lab/data needs a package that is not installed.*deploying\.md"):
+        DataHome("gs://lab/data")
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=60)

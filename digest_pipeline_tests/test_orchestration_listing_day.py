@@ -15,6 +15,7 @@ import pytest
 from digest_pipeline import sample, tables
 from digest_pipeline.calendar import EASTERN, load_calendar
 from digest_pipeline.digest.reading import rendered_ids
+from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SCHEDULED, SITE, SUMMARIES
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.reconcile import papers_that_turned_up
@@ -206,6 +207,41 @@ def test_a_dead_key_fails_the_run_at_once_and_leaves_later_days_untried(tmp_path
         assert materialized(instance, PAPERS) == {"2026-06-09"}
         assert openai.requests <= 2
         assert shop.raw.manifest(WEDNESDAY) is None  # nor is arXiv asked for more
+
+
+def test_a_place_that_cannot_be_written_ends_a_backfill_in_words_and_leaves_later_days_untried(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    with live(tmp_path, eastern(date(2026, 6, 18), 12)) as (shop, _, _):
+        shop.home.write_text("papers/date=2026-06-10", "a file where a folder must be")
+        result = materialize(shop, instance, "2026-06-09", "2026-06-11", select=UP_TO_DIGEST)
+        assert not result.success
+        text = failure_text(instance, result)
+        assert "papers.parquet cannot be written" in text
+        assert "not tried after that: 1 days" in text
+        assert materialized(instance, DIGESTS) == {"2026-06-09"}
+
+
+def test_when_no_answer_can_be_kept_no_further_day_is_paid_for(tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    with live(tmp_path, eastern(date(2026, 6, 18), 12), DIGEST_MAX_CONCURRENCY="2") as (shop, _, openai):
+
+        def full(*_: object) -> None:
+            raise AnswerStoreError("the answer store failed: database or disk is full", what_to_do="free disk space")
+
+        monkeypatch.setattr(shop.translation_desk.store, "put", full)
+        result = materialize(shop, instance, "2026-06-09", "2026-06-11", select=UP_TO_DIGEST)
+        assert not result.success
+        assert "not tried after that: 2 days" in failure_text(instance, result)
+        assert openai.requests <= 4
+
+
+def test_pages_that_cannot_be_written_fail_the_run_in_words_and_the_days_stay_made(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    shop = sample_workshop(tmp_path)
+    shop.home.write_text("site", "a file where a folder must be")
+    result = materialize(shop, instance, SAMPLE)
+    assert not result.success
+    assert "site: " in failure_text(instance, result)
+    assert "cannot be" in failure_text(instance, result)
+    assert materialized(instance, DIGESTS) == {SAMPLE}
+    assert materialized(instance, SITE) == set()
 
 
 def test_a_backfill_asks_arxiv_for_the_next_day_while_the_model_answers_for_this_one(tmp_path: Path, instance: dg.DagsterInstance) -> None:

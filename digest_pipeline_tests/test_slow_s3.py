@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from digest_pipeline.errors import DataHomeError
 from digest_pipeline.home import DataHome
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.sample import SAMPLE_DAY
@@ -117,3 +118,16 @@ def test_deliveries_are_remembered_in_a_bucket(store: Store) -> None:
     assert deliveries.claim(key, "slack") is Claim.SEND
     deliveries.confirm(key, "slack")
     assert Deliveries(DataHome(f"{store.url}/notes"), now).claim(key, "slack") is Claim.DONE
+
+
+def test_a_bucket_that_is_not_there_or_out_of_reach_is_told_in_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    with pytest.raises(DataHomeError, match=r"s3://no-such-bucket/x/a\.txt cannot be written"):
+        DataHome("s3://no-such-bucket/x").write_text("a.txt", "x")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    s3fs.S3FileSystem.clear_instance_cache()
+    for attempt in (lambda home: home.write_text("a.txt", "x"), lambda home: home.read_text("a.txt")):
+        with pytest.raises(DataHomeError, match="DIGEST_DATA_DIR"):
+            attempt(DataHome(f"{store.url}/unreachable"))
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -15,7 +15,7 @@ import dagster as dg
 
 from digest_pipeline import tables
 from digest_pipeline.calendar import EASTERN
-from digest_pipeline.errors import DigestError, NotPublishedYet, ProviderRefused, ProviderUnavailable
+from digest_pipeline.errors import AnswerStoreError, DataHomeError, DigestError, NotPublishedYet, ProviderRefused, ProviderUnavailable
 from digest_pipeline.orchestration import reporting
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.partitions import day_of
@@ -31,6 +31,8 @@ SCHEDULED = "digest/scheduled"
 """Run tag of runs that the schedule started: it asks again by itself, so these need not wait."""
 BACKFILL_TAG = "dagster/backfill"
 FIGURES_UP_TO_DAYS = 5
+MET_BY_EVERY_DAY = (ProviderRefused, ProviderUnavailable, AnswerStoreError, DataHomeError)
+"""The next day would meet the same: it is not tried, and no answer is paid for that nothing could keep."""
 TRANSIENT_RETRIES = 1
 TRANSIENT_PAUSE_SECONDS = 30
 
@@ -177,9 +179,13 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
         selected = selected - {RAW, PAPERS}
     done = _take_through(context, config, shop, selected, days, outcome)
     if SITE in selected and done:
-        site = publish(shop)
-        for key in done:
-            _record(context, SITE, key, site, shop)
+        try:
+            site = publish(shop)
+        except DigestError as error:
+            outcome.failed[SITE] = error  # of no day in particular; what the days made is recorded
+        else:
+            for key in done:
+                _record(context, SITE, key, site, shop)
     return outcome
 
 
@@ -207,10 +213,10 @@ def _take_through(
             done.append(key)
         except NotPublishedYet as error:
             outcome.not_published[key] = error
-        except (ProviderRefused, ProviderUnavailable) as error:
+        except MET_BY_EVERY_DAY as error:
             outcome.failed[key] = error
             outcome.untried = keys[number:]
-            break  # the next day would meet the same refusal
+            break
         except DigestError as error:
             context.log.error("%s failed: %s", key, error)
             outcome.failed[key] = error
