@@ -156,7 +156,7 @@ def _space(subject: str, folder: Path) -> Finding:
         subject,
         level,
         f"{free / _GIB:.1f} GiB free in {folder}",
-        "" if level is Level.OK else "make room; a run that cannot write fails, and loses nothing",
+        "" if level is Level.OK else "free space there; a run that cannot write fails, and loses nothing",
     )
 
 

@@ -165,7 +165,7 @@ class DataHome:
 def _advice(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL:
-        return "make room, then run again: whole files are kept, half ones are not used"
+        return "free space there, then run again: whole files are kept, half ones are not used"
     if number in _FORBIDDEN:
         return "see DIGEST_DATA_DIR, who owns the folder and whether the file system is mounted for writing"
     return "see DIGEST_DATA_DIR: the place, and for an object store its address, bucket, credentials and quota"

@@ -77,7 +77,7 @@ def test_a_full_disk_is_told_with_its_place_and_advice_and_leaves_the_old_file(t
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataHomeError, match=r"papers/a.txt cannot be written: No space left on device → make room"):
+    with pytest.raises(DataHomeError, match=r"papers/a.txt cannot be written: No space left on device → free space there"):
         home.write_text("papers/a.txt", "new")
     assert home.read_text("papers/a.txt") == "old"
     assert [path.name for path in (tmp_path / "papers").iterdir()] == ["a.txt"]
