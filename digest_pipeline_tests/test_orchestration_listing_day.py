@@ -263,6 +263,13 @@ def test_a_backfill_asks_arxiv_for_the_next_day_while_the_model_answers_for_this
         assert materialized(instance, DIGESTS) == {"2026-06-09", "2026-06-10", "2026-06-11"}
 
 
+def test_a_backfill_greets_the_models_endpoint_once_for_all_its_days(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    with live(tmp_path, eastern(date(2026, 6, 18), 21), papers_per_day=10, DIGEST_MAX_CONCURRENCY="2") as (shop, _, openai):
+        assert materialize(shop, instance, "2026-06-08", "2026-06-11").success
+        assert openai.requests > 8
+        assert openai.connections <= 2
+
+
 def test_a_paper_that_turns_up_later_fails_the_check_and_the_next_run_adds_it_without_paying_for_the_rest(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:

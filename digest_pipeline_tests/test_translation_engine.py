@@ -286,6 +286,29 @@ def test_concurrency_settles_below_what_the_endpoint_refuses(endpoint: FakeOpenA
     assert len(refused_late) < len(endpoint.asked) // 4
 
 
+def test_the_days_of_one_session_share_their_connections_and_what_the_endpoint_taught(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    endpoint.latency_seconds = 0.05
+    endpoint.behave = lambda asked: error(429, "too many at once", headers={"retry-after-ms": "10"}) if asked.running > 4 else None
+    with desk_for(endpoint.url, tmp_path, at_once=24) as desk:
+        with desk.session():
+            assert all_translated(translate_papers(papers(60), [ZH], desk))
+            opened, asked = endpoint.connections, endpoint.requests
+            assert all_translated(translate_papers(papers(24, first=100), [ZH], desk))
+        assert endpoint.connections == opened
+        assert max(request.running for request in endpoint.asked[asked:]) < 12, "a new pace would begin with all 24 places"
+        assert all_translated(translate_papers(papers(8, first=200), [ZH], desk)), "without a session around it, a day opens its own"
+
+
+def test_the_troubles_of_one_day_are_not_held_against_the_next(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    is_down = True
+    endpoint.behave = lambda asked: error(500, "down") if is_down or asked.attempt <= 2 else None
+    with desk_for(endpoint.url, tmp_path, at_once=4) as desk, desk.session():
+        with pytest.raises(ProviderUnavailable):
+            translate_papers(papers(4), [ZH], desk)
+        is_down = False
+        assert all_translated(translate_papers(papers(4, first=100), [ZH], desk)), "some failures, but not for the time of an outage"
+
+
 def test_random_500s_cost_retries_and_no_paper(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "The server had an error") if asked.number % 3 == 0 else None
     with desk_for(endpoint.url, tmp_path) as desk:

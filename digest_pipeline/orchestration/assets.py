@@ -8,6 +8,7 @@ records; and the failed days are named at the end. Any subset can be materialize
 Dagster's own word: https://docs.dagster.io/guides/build/assets/defining-assets (multi-assets, `can_subset`)
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -170,14 +171,16 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
     """Each day through the selected stages; with a batch, all days are fetched first, so that it holds them all."""
     outcome = _Report()
     days = sorted(context.partition_keys)
-    if SUMMARIES in selected:
-        _collect_what_came_back(context, shop)
-    if SUMMARIES in selected and shop.sends_batches(is_backfill=len(days) > 1 or BACKFILL_TAG in context.run.tags):
-        days = _take_through(context, config, shop, selected & {RAW, PAPERS}, days, outcome)
-        if days:
-            context.log.info("batch: %s", submit_batch(shop, [day_of(key) for key in days]))
-        selected = selected - {RAW, PAPERS}
-    done = _take_through(context, config, shop, selected, days, outcome)
+    with contextlib.ExitStack() as over_all_days:
+        if SUMMARIES in selected:
+            _collect_what_came_back(context, shop)
+            over_all_days.enter_context(shop.translation_desk.session())
+        if SUMMARIES in selected and shop.sends_batches(is_backfill=len(days) > 1 or BACKFILL_TAG in context.run.tags):
+            days = _take_through(context, config, shop, selected & {RAW, PAPERS}, days, outcome)
+            if days:
+                context.log.info("batch: %s", submit_batch(shop, [day_of(key) for key in days]))
+            selected = selected - {RAW, PAPERS}
+        done = _take_through(context, config, shop, selected, days, outcome)
     if SITE in selected and done:
         try:
             site = publish(shop)

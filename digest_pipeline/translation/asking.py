@@ -27,9 +27,9 @@ from digest_pipeline.translation.checks import Verdict, judge
 from digest_pipeline.translation.desk import SAMPLING, TEMPERATURE, TranslationDesk
 from digest_pipeline.translation.findings import Code, Finding
 from digest_pipeline.translation.money import highest_cost
-from digest_pipeline.translation.pacing import Pacer
 from digest_pipeline.translation.prompting import Answer, Message, PromptRequest, build_retry
-from digest_pipeline.translation.provider import ChatProvider, ChatRequest, PaperRefused, ProviderAnswer, TryAgain, Usage
+from digest_pipeline.translation.provider import ChatRequest, PaperRefused, ProviderAnswer, TryAgain, Usage
+from digest_pipeline.translation.session import Session
 from digest_pipeline.translation.store import AnswerStore, StoredAnswer, answer_key, month_of
 
 log = logging.getLogger(__name__)
@@ -154,9 +154,10 @@ class Tally:
 class Asker:
     """Asks for one job at a time per caller; any number of callers within one event loop."""
 
-    def __init__(self, desk: TranslationDesk, provider: ChatProvider, threads: StoreThreads) -> None:
+    def __init__(self, desk: TranslationDesk, session: Session, threads: StoreThreads) -> None:
         self.desk = desk
-        self.pacer = Pacer(desk.pacing, desk.rng)
+        self.pacer = session.pacer
+        self.pacer.begin_day()
         self.tally = Tally()
         self.under_way: set[asyncio.Task[Any]] = set()
         """Tasks with a request on its way or an answer not kept yet; they are paid, and so the last to be cancelled."""
@@ -164,7 +165,7 @@ class Asker:
         self.first_returned = asyncio.Event()
         self.is_stopping = False
         self.few_are_left: Callable[[], bool] = lambda: False
-        self._provider = provider
+        self._provider = session.provider
         self._threads = threads
         self._slowest_seconds = 0.0
         self._limits: dict[asyncio.Timeout, float] = {}

@@ -6,17 +6,19 @@ of the network imported, before the first paper is asked for.
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digest_pipeline.settings import Settings
 from digest_pipeline.translation.money import Budget, PriceTable
-from digest_pipeline.translation.pacing import PacingLimits
+from digest_pipeline.translation.pacing import Pacer, PacingLimits
 from digest_pipeline.translation.provider import ChatProvider, endpoint_name
 from digest_pipeline.translation.recorded import RECORDED_MODEL, RecordedProvider, RecordedTexts
+from digest_pipeline.translation.session import Session
 from digest_pipeline.translation.store import AnswerStore, open_store
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class TranslationDesk:
     model: str
     store: AnswerStore
     make_provider: Callable[[], ChatProvider]
-    """Called within each run's event loop."""
+    """Called within a session's event loop."""
     prices: PriceTable
     now: Callable[[], datetime]
     rng: random.Random
@@ -60,6 +62,7 @@ class TranslationDesk:
     progress_seconds: float = 5.0
     least_timeout_seconds: float = 30.0
     """No request is given up earlier, however fast the endpoint was so far."""
+    _session: Session | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_settings(cls, settings: Settings, *, now: Callable[[], datetime], rng: random.Random | None = None) -> TranslationDesk:
@@ -94,6 +97,19 @@ class TranslationDesk:
     def request_timeout_seconds(self) -> float:
         """The longest one request may take."""
         return _SHARE_OF_ONE_REQUEST * self.paper_timeout_seconds
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Session]:
+        """The open session, or one for this block: who takes many days through opens it around them all."""
+        if self._session is not None:
+            yield self._session
+            return
+        self._session = Session(self.make_provider, Pacer(self.pacing, self.rng))
+        try:
+            yield self._session
+        finally:
+            closing, self._session = self._session, None
+            closing.close()
 
     def close(self) -> None:
         self.store.close()

@@ -3,7 +3,7 @@
 What lives here: the run: looking up, claiming, a bounded pool of workers, waiting for other runs, progress, and the end,
 good or bad. What does not: one paper's conversation (`asking.py`), the tools (`desk.py`), batches (`batch.py`).
 
-One `asyncio.run`, one client, one pool. A claimed paper belongs to this run until its answer is kept; another run that
+One event loop and one client for all days of a run (`session.py`), one pool for each. A claimed paper belongs to this run until its answer is kept; another run that
 wants it waits and then finds the answer. Whatever ends a run early, every acknowledged answer is in the store.
 """
 
@@ -25,7 +25,7 @@ from digest_pipeline.translation.findings import Code, Finding
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.money import Forecast, forecast, require_price
 from digest_pipeline.translation.prompting import build_request
-from digest_pipeline.translation.provider import ChatProvider, ChatRequest, ProviderAnswer
+from digest_pipeline.translation.session import Session
 from digest_pipeline.translation.store import HEARTBEAT_SECONDS, Claim, StoredAnswer
 
 __all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers"]
@@ -87,8 +87,9 @@ def translate_papers(
     Raises SettingsError (a budget without a price), ProviderRefused, ProviderUnavailable or AnswerStoreError; what was
     answered until then is kept, and the next run asks for the rest only.
     """
-    run = _Run(papers, languages, desk, progress)
-    outcome = asyncio.run(run.go())
+    with desk.session() as session:
+        run = _Run(papers, languages, desk, session, progress)
+        outcome = session.run(run.go())
     progress(run.so_far())
     return outcome
 
@@ -106,10 +107,18 @@ def forecast_papers(papers: Sequence[Paper], languages: Sequence[Language], desk
 
 
 class _Run:
-    def __init__(self, papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk, progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        papers: Sequence[Paper],
+        languages: Sequence[Language],
+        desk: TranslationDesk,
+        session: Session,
+        progress: Callable[[Progress], None],
+    ) -> None:
         self._papers = papers
         self._languages = languages
         self._desk = desk
+        self._session = session
         self._report = progress
         self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
         self._total = len(papers) * len(languages)
@@ -130,14 +139,11 @@ class _Run:
 
     @contextlib.asynccontextmanager
     async def _tools(self) -> AsyncIterator[tuple[Asker, StoreThreads]]:
-        """The provider is made when the first paper must be asked for: a run that reuses all needs no key."""
         threads = StoreThreads(self._desk.store)
-        self._provider = _LateProvider(self._desk)
         try:
-            yield Asker(self._desk, self._provider, threads), threads
+            yield Asker(self._desk, self._session, threads), threads
         finally:
             try:
-                await self._provider.close()
                 if self._open:
                     await threads.call(self._desk.store.release, list(self._open))
             finally:
@@ -223,7 +229,7 @@ class _Run:
         if to_ask:
             for model in self._desk.models:
                 require_price(model, self._desk.prices, self._desk.budget)
-            await self._provider.open()
+            await self._session.provider.open()
         return to_ask
 
     def _new_jobs(self, chunk: Sequence[tuple[int, Paper, Language]]) -> list[Job]:
@@ -351,30 +357,6 @@ class _Run:
             by_status=dict(Counter(row.status for rows in summaries.values() for row in rows)),
             missing=self._missing,
         )
-
-
-class _LateProvider:
-    """The desk's provider, made when the first paper must be asked for, within the event loop that uses it."""
-
-    def __init__(self, desk: TranslationDesk) -> None:
-        self._desk = desk
-        self._provider: ChatProvider | None = None
-
-    async def open(self) -> ChatProvider:
-        """Loading the client's library takes most of a second, so it is done beside the event loop."""
-        if self._provider is None:
-            self._provider = await asyncio.to_thread(self._desk.make_provider)
-        return self._provider
-
-    async def complete(self, request: ChatRequest) -> ProviderAnswer:
-        return await (await self.open()).complete(request)
-
-    def room(self, model: str) -> float:
-        return self._provider.room(model) if self._provider else 1.0
-
-    async def close(self) -> None:
-        if self._provider is not None:
-            await self._provider.close()
 
 
 def _deferred(job: Job, finding: Finding) -> Result:

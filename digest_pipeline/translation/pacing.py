@@ -46,24 +46,26 @@ class PacingLimits:
 
 
 class Pacer:
-    """Shared by all workers of one run, within one event loop."""
+    """Shared by all workers of one run, within one event loop, over all its days."""
 
     def __init__(self, limits: PacingLimits, rng: random.Random) -> None:
         self.limits = limits
         self.level = float(limits.most_at_once)
-        self.answers = 0
-        """How many requests were answered so far; it tells one paper's trouble from everybody's."""
         self._rng = rng
-        self._running = 0
         self._room = asyncio.Condition()
         self._paused_until = 0.0
         self._refused_level = float("inf")
         self._last_cut = 0.0
-        self._rate_limits_in_a_row = 0
+        self.begin_day()
+
+    def begin_day(self) -> None:
+        """What the endpoint allows is known from the days before; their troubles are forgotten, since time passed without a question."""
+        self.answers = 0
+        """How many requests of the day were answered so far; it tells one paper's trouble from everybody's."""
+        self._running = 0
         self._failures_in_a_row = 0
         self._failing_since: float | None = None
-        self._limited_since: float | None = None
-        self._longest_wait = 0.0
+        self._expect_no_limit()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:
@@ -108,12 +110,17 @@ class Pacer:
     def answered(self) -> None:
         """An answer came, good or bad: the endpoint works."""
         self.answers += 1
-        self._rate_limits_in_a_row = self._failures_in_a_row = 0
-        self._failing_since = self._limited_since = None
-        self._longest_wait = 0.0
+        self._failures_in_a_row = 0
+        self._failing_since = None
+        self._expect_no_limit()
         if self.level < self.limits.most_at_once:
             is_near = self.level >= _CAREFUL_ZONE * self._refused_level
             self.level = min(self.limits.most_at_once, self.level + (_CAREFUL_GROWTH if is_near else 1.0) / self.level)
+
+    def _expect_no_limit(self) -> None:
+        self._rate_limits_in_a_row = 0
+        self._limited_since: float | None = None
+        self._longest_wait = 0.0
 
     def rate_limited(self, started: float, wait_seconds: float | None) -> None:
         """A 429 for a request that began at `started`; one cut for all that were on their way together. Raises ProviderUnavailable after a storm."""

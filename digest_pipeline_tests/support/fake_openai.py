@@ -147,6 +147,8 @@ class FakeOpenAI:
         self.answered: Counter[str] = Counter()
         """Good answers by title: what a customer would have paid for."""
         self.peak = 0
+        self.connections = 0
+        """How many were opened, over all requests."""
         self.keys_seen: set[str] = set()
         self.has_batches = True
         self.batch_status = "completed"
@@ -285,6 +287,10 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.fake.connections += 1
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -1,0 +1,59 @@
+"""What a run keeps from one listing day to the next: its event loop, its client, and the pace the endpoint has taught.
+
+What lives here: their making and closing. What does not: any asking (`engine.py`, `asking.py`). A backfill of many days
+so greets the endpoint once, TLS and all, and does not meet its limits anew each day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from digest_pipeline.translation.pacing import Pacer
+from digest_pipeline.translation.provider import ChatProvider, ChatRequest, ProviderAnswer
+
+T = TypeVar("T")
+
+
+class Session:
+    """Made by `TranslationDesk.session`, which also closes it. One day at a time."""
+
+    def __init__(self, make_provider: Callable[[], ChatProvider], pacer: Pacer) -> None:
+        self.provider = LateProvider(make_provider)
+        self.pacer = pacer
+        self._runner = asyncio.Runner()
+
+    def run(self, day: Coroutine[Any, Any, T]) -> T:
+        """To its end, in the session's event loop."""
+        return self._runner.run(day)
+
+    def close(self) -> None:
+        try:
+            self._runner.run(self.provider.close())
+        finally:
+            self._runner.close()
+
+
+class LateProvider:
+    """A provider that is made when the first paper must be asked for: a run that reuses all needs no key."""
+
+    def __init__(self, make_provider: Callable[[], ChatProvider]) -> None:
+        self._make_provider = make_provider
+        self._provider: ChatProvider | None = None
+
+    async def open(self) -> ChatProvider:
+        """Loading the client's library takes most of a second, so it is done beside the event loop."""
+        if self._provider is None:
+            self._provider = await asyncio.to_thread(self._make_provider)
+        return self._provider
+
+    async def complete(self, request: ChatRequest) -> ProviderAnswer:
+        return await (await self.open()).complete(request)
+
+    def room(self, model: str) -> float:
+        return self._provider.room(model) if self._provider else 1.0
+
+    async def close(self) -> None:
+        if self._provider is not None:
+            await self._provider.close()
