@@ -9,6 +9,7 @@ Exit status for machines: 0 all is well, 1 there are warnings, 2 something will 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -32,6 +33,7 @@ from digest_pipeline.errors import DigestError, SettingsError
 from digest_pipeline.notify.alerts import Audience, destinations, secret_values, without_secrets
 from digest_pipeline.settings import Settings, load_settings, project_root
 from digest_pipeline.sources.transport import Pace, PoliteAdapter, Turnstile, polite_session, user_agent
+from digest_pipeline.translation.store import month_of, open_store
 from digest_pipeline.workshop import Workshop, utc_now
 
 if TYPE_CHECKING:
@@ -147,6 +149,22 @@ def _data_directory(patient: Patient) -> Iterator[Finding]:
     yield Finding("data directory", Level.OK, f"{home.root} can be written" + ("" if home.is_local else " (object store)"))
     if home.is_local:
         yield _space("data directory", home.local_path("."))
+
+
+def _answer_store(patient: Patient) -> Iterator[Finding]:
+    """answer store."""
+    root = patient.settings.answers_root
+    with contextlib.closing(open_store(root, patient.now)) as store:
+        spent = store.spending(month_of(patient.now()))
+        if store.leases_are_exclusive():
+            yield Finding("answer store", Level.OK, f"{root} opens; ${spent.usd:.2f} paid this month for {spent.answers} answers")
+        else:
+            yield Finding(
+                "answer store",
+                Level.WARNING,
+                f"{root} lets a second creation of an object replace the first",
+                "in a rare moment two runs of one day at once may pay for a paper twice; see “Data in an object store” in docs/deploying.md",
+            )
 
 
 def _space(subject: str, folder: Path) -> Finding:
@@ -343,7 +361,7 @@ def _mail(patient: Patient) -> Iterator[Finding]:
         yield Finding("mail", Level.OK, f"{parse_smtp_url(s).hostname} accepts us; {len(s.mail_to)} recipients of the whole digest")
 
 
-HERE: tuple[Question, ...] = (_mode, _calendar, _data_directory, _dagster_home, _versions, _alerts, _watch_lists)
+HERE: tuple[Question, ...] = (_mode, _calendar, _data_directory, _answer_store, _dagster_home, _versions, _alerts, _watch_lists)
 ELSEWHERE: tuple[Question, ...] = (_arxiv, _endpoint, _mail)
 
 

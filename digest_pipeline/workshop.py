@@ -103,3 +103,8 @@ class Workshop:
         from digest_pipeline.translation.engine import TranslationDesk
 
         return TranslationDesk.from_settings(self.settings, now=self.now)
+
+    def close(self) -> None:
+        """Gives back what was opened, leases on answers among it; the workshop stays fit for use."""
+        if (desk := self.__dict__.pop("translation_desk", None)) is not None:
+            desk.close()

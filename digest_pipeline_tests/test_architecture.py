@@ -36,7 +36,7 @@ MAY_USE: dict[str, set[str]] = {
     "stages": {"errors", "model", "tables", "workshop", LANGUAGES, "sources", "papers", "translation", "digest", "site"},
     "reconcile": {"model", "tables", "workshop"},
     "forecast": {"errors", "model", "tables", "workshop", "sources", "translation"},
-    "doctor": {"errors", "calendar", "settings", "workshop", "sources", "site", "notify"},
+    "doctor": {"errors", "calendar", "settings", "workshop", "sources", "translation", "site", "notify"},
     "reference": {"model", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
     # and with it
     "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "papers", "translation", "site", "notify"}

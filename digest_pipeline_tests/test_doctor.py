@@ -157,6 +157,13 @@ def test_a_dagster_home_that_dagster_would_refuse_is_an_error(tmp_path: Path, gi
     assert worst(examine(tmp_path, environ={"DAGSTER_HOME": given}), "DAGSTER_HOME").level is Level.ERROR
 
 
+def test_a_damaged_answer_store_is_an_error_and_a_good_one_tells_the_months_cost(tmp_path: Path) -> None:
+    assert "$0.00 paid this month for 0 answers" in worst(examine(tmp_path), "answer store").message
+    (store,) = (tmp_path / "data").rglob("answers.sqlite")
+    store.write_bytes(b"no database " * 1000)
+    assert worst(examine(tmp_path), "answer store").level is Level.ERROR
+
+
 def test_before_the_first_run_the_home_that_make_gives_is_no_error(tmp_path: Path) -> None:
     assert worst(examine(tmp_path, environ={"DAGSTER_HOME": str(tmp_path / ".dagster_home")}), "DAGSTER_HOME").level is Level.OK
 

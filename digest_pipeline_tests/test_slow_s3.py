@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from digest_pipeline import doctor
 from digest_pipeline.errors import DataHomeError
 from digest_pipeline.home import DataHome
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.sample import SAMPLE_DAY
-from digest_pipeline_tests.support.s3 import s3_server
+from digest_pipeline.settings import load_settings
+from digest_pipeline_tests.support.s3 import KEEPS_THE_FIRST, SERVERS, s3_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,17 +32,18 @@ BUCKET = "digest-bucket"
 
 @dataclass(frozen=True)
 class Store:
+    kind: str
     url: str
     environ: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    with s3_server() as environ:
+@pytest.fixture(scope="module", params=SERVERS)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with s3_server(request.param) as environ:
         import s3fs
 
         s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
-        yield Store(f"s3://{BUCKET}", environ)
+        yield Store(request.param, f"s3://{BUCKET}", environ)
 
 
 def run_sample(data_dir: str, folder: Path, environ: dict[str, str]) -> str:
@@ -76,6 +79,18 @@ def test_the_sample_day_makes_the_same_digest_in_a_bucket_as_on_a_disk(store: St
     day = SAMPLE_DAY.isoformat()
     assert bucket.exists(f"digests/zh/{day}/all.md")
     assert pages(bucket) == pages(disk)
+    assert bucket.names("answers/owners") == bucket.names("answers/leases") == [], "a run that has ended holds nothing"
+
+
+def test_the_doctor_says_whether_the_bucket_can_keep_two_runs_apart(store: Store, tmp_path: Path) -> None:
+    settings = load_settings({"DIGEST_DATA_DIR": f"{store.url}/examined", "DIGEST_DEMO": "true"}, root=tmp_path)
+    found = next(f for f in doctor.examine(settings, environ={}, root=tmp_path, offline=True) if f.subject == "answer store")
+    if KEEPS_THE_FIRST[store.kind]:
+        assert (found.level, found.what_to_do) == (doctor.Level.OK, "")
+    else:
+        assert found.level is doctor.Level.WARNING
+        assert "docs/deploying.md" in found.what_to_do
+    assert DataHome(f"{store.url}/examined/sample/answers").names("probes") == []
 
 
 def test_running_the_day_again_in_a_bucket_pays_nothing_and_changes_nothing(store: Store, tmp_path: Path) -> None:

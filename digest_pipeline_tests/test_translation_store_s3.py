@@ -16,7 +16,7 @@ from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.object_store import ObjectStore
 from digest_pipeline.translation.store import AnswerStore, Claim, Owner, StoredAnswer
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, fake_openai
-from digest_pipeline_tests.support.s3 import s3_server
+from digest_pipeline_tests.support.s3 import KEEPS_THE_FIRST, SERVERS, s3_server
 from digest_pipeline_tests.support.translation_desks import desk_for, papers
 from digest_pipeline_tests.test_translation_store import (  # noqa: F401 - the same stories, told of this store
     KEY,
@@ -51,9 +51,14 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    with s3_server():
+def bucket(server: str) -> Iterator[str]:
+    with s3_server(server):
         import s3fs
 
         name = f"answers-{uuid.uuid4().hex[:12]}"
@@ -75,7 +80,17 @@ def opener(bucket: str, clock: Clock) -> Iterator[Opener]:
         store.close()
 
 
-def test_the_server_decides_between_processes_that_claim_the_same_keys(bucket: str) -> None:
+def test_a_server_that_lets_a_second_creation_replace_the_first_is_noticed_and_told(
+    server: str, opener: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opener()
+    assert store.claim(KEY) is Claim.GRANTED
+    assert isinstance(store, ObjectStore)
+    assert store.leases_are_exclusive() is KEEPS_THE_FIRST[server]
+    assert ("second creation" in caplog.text) is not KEEPS_THE_FIRST[server]
+
+
+def test_one_alone_gets_each_of_the_keys_that_several_processes_claim_the_same_keys(bucket: str) -> None:
     script = (
         "import sys\n"
         "from upath import UPath\n"

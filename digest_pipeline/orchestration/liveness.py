@@ -11,7 +11,7 @@ other machines, whose locks cannot be seen here; Dagster's launchers for those l
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -65,7 +65,7 @@ def workshop_resource(shop: Workshop) -> dg.ResourceDefinition:
         if context.instance is None or context.run is None:  # made outside a run
             yield shop
             return
-        with alive(context.instance, context.run.run_id):
+        with alive(context.instance, context.run.run_id), closing(shop):
             yield shop
 
     return workshop

@@ -8,7 +8,12 @@ What lives here: one object an answer, and leases made of exclusive creation. Wh
     paid/<month>/<id>,<micro-dollars>,<tokens in>,<tokens out>   empty; a month's spending is its listing
     leases/<key>/<n>                      n counts takeovers from dead owners
     owners/<name>.json                    an owner's last sign of life
+    probes/<id>                           empty, and gone again at once: does the store keep the first of two creations?
     endpoints/<hash>.json, batches/open/<token>.json, batches/closed/<date>-<token>.json
+
+Some S3-compatible servers take the condition "only if it is not there" and ignore it. There a lease is the last
+writer's, and everybody looks a moment later who that was: two processes that claim one key within that moment see
+it, and only a writer who was held up for longer between looking and writing could make a paper be paid twice.
 
 Unlike in SQLite, money reserved by *other* running processes is not seen by `reserve`, and their spending up to ten
 seconds late; so two runs at once may pass a month's limit by what they have in flight.
@@ -21,6 +26,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import logging
 import threading
 import time
 import uuid
@@ -33,7 +39,10 @@ from upath import UPath
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.translation.store import BatchItem, BatchRecord, BatchState, Claim, Owner, Spending, StoredAnswer, is_dead, month_of
 
+log = logging.getLogger(__name__)
+
 _REFRESH_SECONDS = 10.0
+_AGREEMENT_SECONDS = 0.2
 _CHUNK = 500
 _TRIES_ARE_REMEMBERED = timedelta(days=7)
 _SUBMISSION = "batch-submission"
@@ -58,6 +67,7 @@ class ObjectStore:
         self._listed_at: dict[str, float] = {}
         self._batched: tuple[float, float] = (float("-inf"), 0.0)
         self._has_beaten = False
+        self._is_exclusive: bool | None = None
 
     # -- answers ------------------------------------------------------------------------------------
 
@@ -298,9 +308,30 @@ class ObjectStore:
 
     def _create(self, name: str, row: Mapping[str, Any]) -> bool:
         """Writes an object that must not exist yet; False where it does. The store decides, so it holds over machines."""
+        if self.leases_are_exclusive():
+            return self._put_new(name, json.dumps(row).encode("utf-8"))
+        if self._read(name) is not None:
+            return False
+        self._write(name, row)
+        time.sleep(_AGREEMENT_SECONDS)
+        return self._read(name) == row
+
+    def leases_are_exclusive(self) -> bool:
+        """Tried once: does the place refuse to create an object that is there? Where it does not, the log says so."""
+        with self._lock:
+            if self._is_exclusive is None:
+                probe = f"probes/{uuid.uuid4().hex}"
+                self._put_new(probe, b"")
+                self._is_exclusive = not self._put_new(probe, b"")
+                self._delete(probe)
+                if not self._is_exclusive:
+                    log.warning("The answer store %s lets a second creation replace the first; see “Data in an object store”.", self._root)
+            return self._is_exclusive
+
+    def _put_new(self, name: str, content: bytes) -> bool:
         with self._explained():
             try:
-                self._fs.pipe_file(self._path(name), json.dumps(row).encode("utf-8"), mode="create")
+                self._fs.pipe_file(self._path(name), content, mode="create")
             except Exception as error:
                 if _says_that_it_exists(error):
                     return False

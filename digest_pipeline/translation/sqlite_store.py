@@ -152,6 +152,9 @@ class SqliteStore:
             db.execute("UPDATE leases SET reserved_usd = ? WHERE key = ? AND owner = ?", (usd, key, self.owner.name))
             return True
 
+    def leases_are_exclusive(self) -> bool:
+        return True
+
     def spending(self, month: str) -> Spending:
         with self._reading() as db:
             return _spending(db, month)

@@ -199,6 +199,9 @@ class AnswerStore(Protocol):
     def claim(self, key: str) -> Claim:
         """Asks for the right to pay for `key`; to be given back by `put` or `release`."""
 
+    def leases_are_exclusive(self) -> bool:
+        """Whether a key is never granted to two owners, however close their claims are; false where the place cannot promise it."""
+
     def release(self, keys: Sequence[str]) -> None:
         """Gives leases back; those not held by this owner are left alone."""
 
