@@ -60,6 +60,21 @@ def test_a_run_killed_again_and_again_pays_only_for_what_was_under_way(endpoint:
     assert result(start(endpoint, tmp_path, 80)) | {"peak_mb": 0} == {"translated": 80, "reused": 80, "requests": 0, "peak_mb": 0}
 
 
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_stop_keeps_what_is_under_way(endpoint: FakeOpenAI, tmp_path: Path, stop: signal.Signals) -> None:
+    endpoint.latency_seconds = 0.5
+    process = start(endpoint, tmp_path, 40)
+    wait_for_answers(endpoint, 10)
+    process.send_signal(stop)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    asked = endpoint.requests
+    assert asked < 40
+    last = result(start(endpoint, tmp_path, 40))
+    assert (last["translated"], last["reused"]) == (40, asked)
+    assert endpoint.requests == 40
+
+
 def test_two_runs_of_the_same_day_at_once_pay_once(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.latency_seconds = 0.1
     both = [start(endpoint, tmp_path, 60) for _ in range(2)]

@@ -164,15 +164,17 @@ class _Run:
         end = asyncio.create_task(self._finished.wait())
         try:
             await asyncio.wait([end, *tasks], return_when=asyncio.FIRST_COMPLETED)  # the tasks end only by failing
-            await self._let_the_paid_arrive(tasks)
-        finally:
-            for task in (end, *tasks):
-                task.cancel()
-            await asyncio.gather(end, *tasks, return_exceptions=True)
+        finally:  # after a failure, and where the run is told to stop
+            try:
+                await self._let_the_paid_arrive(tasks)
+            finally:
+                for task in (end, *tasks):
+                    task.cancel()
+                await asyncio.gather(end, *tasks, return_exceptions=True)
         _raise_worst(tasks)
 
     async def _let_the_paid_arrive(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """After a failure nothing new starts; requests under way get a moment, for they may be paid."""
+        """Nothing new starts; requests under way get a moment, for they may be paid."""
         self._asker.is_stopping = True
         under_way = [task for task in tasks if task in self._asker.under_way and not task.done()]
         if under_way:

@@ -23,16 +23,28 @@ class Session:
         self.provider = LateProvider(make_provider)
         self.pacer = pacer
         self._runner = asyncio.Runner()
+        self._day: asyncio.Task[Any] | None = None
 
     def run(self, day: Coroutine[Any, Any, T]) -> T:
         """To its end, in the session's event loop."""
-        return self._runner.run(day)
+        return self._runner.run(self._followed(day))
+
+    async def _followed(self, day: Coroutine[Any, Any, T]) -> T:
+        self._day = asyncio.current_task()
+        return await day
 
     def close(self) -> None:
         try:
-            self._runner.run(self.provider.close())
+            self._runner.run(self._end())
         finally:
             self._runner.close()
+
+    async def _end(self) -> None:
+        """A day that a signal has torn out of the loop comes to its own end first: what is under way may be paid."""
+        if self._day is not None and not self._day.done():
+            self._day.cancel()
+            await asyncio.wait([self._day])
+        await self.provider.close()
 
 
 class LateProvider:

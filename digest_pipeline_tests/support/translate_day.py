@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
+from typing import NoReturn
 
 from digest_pipeline.translation.engine import translate_papers
 from digest_pipeline.translation.languages import load_language
@@ -19,5 +21,14 @@ def main(url: str, folder: str, count: int, at_once: int) -> None:
     print(json.dumps({"translated": translated, "reused": outcome.reused, "requests": outcome.requests, "peak_mb": peak_mb}))
 
 
+class Terminated(Exception):
+    """SIGTERM; Dagster's handler too raises an error where the program happens to be."""
+
+
+def terminate(*_: object) -> NoReturn:
+    raise Terminated
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, terminate)
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
