@@ -17,8 +17,11 @@
     ├── DataHomeError            the data directory cannot be read or written             see the message
     └── DeliveryError            an alert or a message could not be sent                  never fails a run
 
-What lives here: exception classes, their advice, and nothing that raises them.
+What lives here: exception classes, their advice, which errors of storage clients two of them stand for, and nothing that
+raises them.
 """
+
+import sys
 
 
 class DigestError(Exception):
@@ -97,3 +100,18 @@ class DeliveryError(DigestError):
     """An alert or a digest message could not be sent; logged, and retried on the next tick."""
 
     retryable = True
+
+
+_ERRORS_OF_CLIENTS = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("azure.core.exceptions", "AzureError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("gcsfs.retry", "HttpError"),
+    ("aiohttp", "ClientError"),
+)
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """What reading and writing a place raises: OSError, and what of object stores' clients is none; of those that are loaded."""
+    return (OSError, *(getattr(sys.modules[module], name) for module, name in _ERRORS_OF_CLIENTS if module in sys.modules))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -21,23 +20,10 @@ import pyarrow as pa
 from upath import UPath
 
 from digest_pipeline import tables
-from digest_pipeline.errors import DataHomeError, SettingsError
+from digest_pipeline.errors import DataHomeError, SettingsError, storage_errors
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_ERRORS_OF_CLIENTS = (
-    ("botocore.exceptions", "BotoCoreError"),
-    ("botocore.exceptions", "ClientError"),
-    ("azure.core.exceptions", "AzureError"),
-    ("google.auth.exceptions", "GoogleAuthError"),
-    ("gcsfs.retry", "HttpError"),
-    ("aiohttp", "ClientError"),
-)
-
-
-def _errors_of_stores() -> tuple[type[Exception], ...]:
-    """What reading and writing raises: OSError, and what of object stores' clients is none; of those that are loaded."""
-    return (OSError, *(getattr(sys.modules[module], name) for module, name in _ERRORS_OF_CLIENTS if module in sys.modules))
 
 
 class DataHome:
@@ -117,7 +103,7 @@ class DataHome:
         """A file that is not there is the caller's to judge; where one was to be written, it is the bucket that is not."""
         try:
             yield
-        except _errors_of_stores() as error:
+        except storage_errors() as error:
             if isinstance(error, FileNotFoundError) and done != "written":
                 raise
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -407,3 +408,21 @@ def test_the_key_depends_on_what_was_asked_and_on_nothing_else() -> None:
 @given(st.text())
 def test_normalising_twice_changes_nothing_more(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
+
+
+def test_what_a_stores_own_client_raises_is_told_in_words(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure's and Google's clients raise errors that are no OSError."""
+    client = ModuleType("azure.core.exceptions")
+    client.AzureError = type("AzureError", (Exception,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, client.__name__, client)
+    store = ObjectStore(UPath(f"memory://answers-{uuid.uuid4().hex}"), clock)
+
+    def out_of_reach(*_: object, **__: object) -> None:
+        raise client.AzureError("Cannot connect to host")
+
+    for method in ("ls", "pipe_file"):
+        monkeypatch.setattr(store._fs, method, out_of_reach)
+    with pytest.raises(AnswerStoreError, match="Cannot connect to host → see its address"):
+        store.spending("2026-06")
+    with pytest.raises(AnswerStoreError, match="Cannot connect to host → see its address"):
+        store.claim(KEY)

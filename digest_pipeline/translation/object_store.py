@@ -36,7 +36,7 @@ from typing import Any
 
 from upath import UPath
 
-from digest_pipeline.errors import AnswerStoreError
+from digest_pipeline.errors import AnswerStoreError, storage_errors
 from digest_pipeline.translation.store import BatchItem, BatchRecord, BatchState, Claim, Owner, Spending, StoredAnswer, is_dead, month_of
 
 log = logging.getLogger(__name__)
@@ -346,7 +346,7 @@ class ObjectStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except storage_errors() as error:
             raise AnswerStoreError(
                 f"the answer store {self._root} failed: {error}",
                 what_to_do="see its address, credentials and quota, then run again: acknowledged answers are kept",
