@@ -8,7 +8,7 @@ export PYTHONWARNINGS ?= ignore::UserWarning
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev serve doctor test test-slow lint check audit coverage mutants bench docs lock clean
+.PHONY: help run dev serve doctor test test-slow test-daemon lint check audit coverage mutants bench docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,7 +44,11 @@ test: $(VENV)/.dev ## Run the fast tests
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test-slow: $(VENV)/.slow ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
-	@$(BIN)/python -m pytest -q -m slow
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow -rs
+
+DAEMON_TESTS := slow_daemon translation_processes translation_store cli documents_commands
+test-daemon: $(VENV)/.dev ## Of the slow tests, those that need nothing more: a real webserver and daemon, kills, the documents' commands
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow -rs $(DAEMON_TESTS:%=digest_pipeline_tests/test_%.py)
 
 lint: $(VENV)/.dev ## Format, lint, types, secrets, generated documents
 	@$(BIN)/ruff format --check .

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+pytest.importorskip("playwright", reason="playwright is installed in the slow suite only")
+
 from playwright.sync_api import Browser, Page, sync_playwright
 
 _FLAGS = [
