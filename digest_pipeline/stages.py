@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from digest_pipeline.translation.engine import Progress
 
 QUARANTINE_LIMIT = 0.02
-"""Share of papers without a translation beyond which the day's translation check fails."""
+"""Share of papers without a translation beyond which the day's translation check fails; one alone never does, on any day."""
 SHRUNKEN = 0.5
 """A listing below this share of the weekday's median warns."""
 READY_DAYS_ARE_KEPT = timedelta(days=30)
@@ -245,7 +245,7 @@ def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -
             Finding(
                 "nearly_every_paper_is_translated",
                 len(untranslated) <= QUARANTINE_LIMIT * len(every) or len(untranslated) <= 1,
-                f"{len(untranslated)} of {len(every)} quarantined (limit {QUARANTINE_LIMIT:.0%})",
+                f"{len(untranslated)} of {len(every)} quarantined (limit: {QUARANTINE_LIMIT:.0%}, and one in any case)",
             ),
             Finding(
                 "nothing_waits_for_budget_or_batch",

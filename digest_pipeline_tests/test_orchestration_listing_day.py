@@ -22,7 +22,7 @@ from digest_pipeline.reconcile import papers_that_turned_up
 from digest_pipeline.stages import collect_batches, ready_days
 from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
-from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, error, fake_openai
+from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai
 from digest_pipeline_tests.support.runs import checks_of, latest_metadata, live_workshop, materialize, materialized, sample_workshop
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -291,6 +291,27 @@ def test_a_paper_that_turns_up_later_fails_the_check_and_the_next_run_adds_it_wi
         assert in_window[2] in rendered_ids(shop.home.read_text(f"digests/zh/{WEDNESDAY}/all.md"))
         assert openai.requests == paid + 1
         assert papers_that_turned_up(shop, WEDNESDAY) == []
+
+
+@pytest.mark.parametrize(("poisoned", "passes"), [(1, True), (2, False)])
+def test_more_than_one_untranslated_paper_and_two_in_a_hundred_fails_the_days_check_and_ships_marked(
+    tmp_path: Path, instance: dg.DagsterInstance, poisoned: int, passes: bool
+) -> None:
+    with live(tmp_path, eastern(WEDNESDAY, 21), papers_per_day=30) as (shop, _, openai):
+        poison: set[str] = set()
+
+        def behave(asked: Asked) -> Reply | None:
+            if len(poison) < poisoned:
+                poison.add(asked.title)
+            return Reply(body=completion("no JSON")) if asked.title in poison else None
+
+        openai.behave = behave
+        result = materialize(shop, instance, "2026-06-09", select=UP_TO_DIGEST)
+        assert result.success
+        assert checks_of(instance, result)["nearly_every_paper_is_translated"] is passes
+        (whole,) = [row for row in read_ledger(shop.home, date(2026, 6, 9)) if row.category == "all"]
+        assert whole.untranslated == poisoned
+        assert whole.rendered == whole.announced
 
 
 def test_a_shrunken_listing_warns(tmp_path: Path, instance: dg.DagsterInstance) -> None:
