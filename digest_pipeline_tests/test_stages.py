@@ -1,20 +1,34 @@
-"""The stages asked for out of order or over damaged tables, as a person who materializes one asset alone does."""
+"""The stages by themselves: asked for out of order, over damaged tables, and what each says when something was lost."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from digest_pipeline import tables
+from digest_pipeline.digest.markdown import render_digest
 from digest_pipeline.errors import SourceError
+from digest_pipeline.model import DayFacts, DayLedger, DigestEntry
+from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.sample import SAMPLE_DAY
-from digest_pipeline.stages import assemble, fetch, render, translate
+from digest_pipeline.stages import StageReport, assemble, fetch, publish, render, translate
 from digest_pipeline.translation.engine import Progress
+from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.runs import sample_workshop
 
 
 def in_silence(_: Progress) -> None: ...
+
+
+def translated_sample(folder: Path) -> Workshop:
+    shop = sample_workshop(folder)
+    fetch(shop, SAMPLE_DAY)
+    assemble(shop, SAMPLE_DAY)
+    translate(shop, SAMPLE_DAY, in_silence)
+    return shop
 
 
 def test_each_stage_says_which_one_must_come_before(tmp_path: Path) -> None:
@@ -30,12 +44,43 @@ def test_each_stage_says_which_one_must_come_before(tmp_path: Path) -> None:
 
 
 def test_a_paper_without_its_row_of_summaries_fails_the_digest_instead_of_leaving_it(tmp_path: Path) -> None:
-    shop = sample_workshop(tmp_path)
-    fetch(shop, SAMPLE_DAY)
-    assemble(shop, SAMPLE_DAY)
-    translate(shop, SAMPLE_DAY, in_silence)
+    shop = translated_sample(tmp_path)
     file = shop.home.summaries_file(SAMPLE_DAY, "zh")
     rows = shop.home.read_table(file, tables.TRANSLATED_SUMMARIES)
     shop.home.write_table(file, rows.slice(1))
     with pytest.raises(SourceError, match=rf"1 papers of {SAMPLE_DAY} have no row in .*, e\.g\. {rows['arxiv_id'][0]}"):
         render(shop, SAMPLE_DAY)
+
+
+def passed(report: StageReport) -> dict[str, bool]:
+    return {finding.name: finding.passed for finding in report.findings}
+
+
+def test_a_digest_that_loses_a_paper_says_so_at_its_end_in_its_ledger_and_its_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = translated_sample(tmp_path)
+    assert all(passed(render(shop, SAMPLE_DAY)).values())
+
+    def forgetful(facts: DayFacts, ledger: DayLedger, entries: Sequence[DigestEntry], *more: Any, **named: Any) -> str:
+        return render_digest(facts, ledger, entries[1:] if ledger.category == "cs.IR" else entries, *more, **named)
+
+    monkeypatch.setattr("digest_pipeline.stages.render_digest", forgetful)
+    report = render(shop, SAMPLE_DAY)
+    assert passed(report) == {"every_paper_is_in_the_digest": False, "announced_fetched_and_rendered_are_equal": False}
+    (row,) = [row for row in read_ledger(shop.home, SAMPLE_DAY) if row.category == "cs.IR"]
+    assert row.rendered == row.fetched - 1
+    (lost,) = row.missing_rendered
+    assert f"zh/cs.IR: {lost}" in report.findings[0].description
+    end = shop.home.read_text(f"{shop.home.digest_folder('zh', SAMPLE_DAY)}/cs.IR.md")[-200:]
+    assert f"announced 6 = fetched 6 = translated 6 + untranslated 0 ≠ rendered {row.rendered}" in end
+    assert lost in end
+
+
+def test_pages_without_a_search_index_are_published_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = translated_sample(tmp_path)
+    render(shop, SAMPLE_DAY)
+    monkeypatch.setenv("PAGEFIND_BINARY_PATH", str(tmp_path / "pagefind_extended"))
+    report = publish(shop)
+    (finding,) = report.findings
+    assert (finding.name, finding.passed, finding.is_warning) == ("the_pages_can_be_searched", False, True)
+    assert "could not run" in finding.description
+    assert shop.home.exists("site/index.html")
