@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -259,12 +260,15 @@ def test_on_a_narrow_phone_no_formula_or_address_pushes_the_message_sideways(tmp
 
 
 def test_a_huge_day_says_how_many_papers_it_leaves_to_the_page(tmp_path: Path) -> None:
-    many = tuple(entry(n, f"Title {n}", f"标题{n}") for n in range(1, mail.MOST_PAPERS + 31))
+    usual_title = "A title of the usual length, which for arXiv is about eighty characters long"
+    one_by_one = (entry(n, f"{usual_title} {n}", f"一个平常长度的译文标题，也就是二十多个字，编号{n}") for n in range(1, mail.MOST_PAPERS + 31))
+    many = tuple(replace(e, summary=replace(e.summary, tldr="一句话的摘要通常有七十来个字" * 5)) for e in one_by_one)
     message = mail.compose(
         mail.MailDay(FACTS, many, load_language("zh")), list_name="all", sender="d@x.org", recipient="a@x.org", page="https://x/zh/", sent_at=NOW
     )
     for body in parts(message):
         assert "另有 30 篇没有列在这里，请看 https://x/zh/" in body
+    assert len(parts(message)[1].encode()) < 102 * 1024, "Gmail cuts off there"
 
 
 @pytest.mark.parametrize("tag", sorted(known_language_tags()))

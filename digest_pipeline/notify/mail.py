@@ -45,8 +45,9 @@ from digest_pipeline.translation.languages import Language, load_language
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60.0
-MOST_PAPERS = 200
-"""Beyond the watch lists' papers, a message lists this many and says how many more there are and where."""
+MOST_PAPERS = 130
+"""Beyond the watch lists' papers, a message lists this many and says how many more there are and where: about 90 KB, for
+Gmail is said to cut a message off at 102 KB."""
 _PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
 
@@ -217,7 +218,7 @@ def _inlined(html: str) -> str:
     import css_inline
 
     style = files("digest_pipeline.notify").joinpath("templates/mail.css").read_text(encoding="utf-8")
-    return css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=style).inline(html)
+    return css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=style, minify_css=True).inline(html)
 
 
 @cache
