@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks.standins import ArxivProcess, arxiv_process, listing_dates, listing_days
 from benchmarks.table import growth, print_result, progress
+from digest_pipeline.arxiv.api import Arxiv
+from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.listing import ListingFetcher, fetch_listing
 from digest_pipeline.calendar import load_calendar
-from digest_pipeline.home import DataHome
-from digest_pipeline.sources.api import Arxiv
-from digest_pipeline.sources.listing import ListingDesk, fetch_listing
-from digest_pipeline.sources.transport import Pace
+from digest_pipeline.storage import Storage
 
 DAYS, QUICK_DAYS = 20, 5
 PAPERS_PER_DAY = 1_400
@@ -46,19 +46,19 @@ class Fetched:
         return [way, days, *counts, f"{self.seconds:.1f}", f"{own / days:.2f}", f"{real / days:.0f}", f"{real / 60:.1f}"]
 
 
-def desk(arxiv: ArxivProcess, folder: Path, categories: Sequence[str] = CATEGORIES) -> ListingDesk:
+def translator(arxiv: ArxivProcess, folder: Path, categories: Sequence[str] = CATEGORIES) -> ListingFetcher:
     def now() -> datetime:
         return datetime.now(UTC)
 
     client = Arxiv(
         api_url=arxiv.api_url,
         rss_url=arxiv.rss_url,
-        turnstile_file=folder / "turn.json",
+        rate_limit_file=folder / "turn.json",
         pace=Pace(REAL_INTERVAL * SCALE, 60.0, 3),
         contact="benchmark@example.org",
         now=now,
     )
-    return ListingDesk(load_calendar(), client, DataHome(folder), tuple(categories), now)
+    return ListingFetcher(load_calendar(), client, Storage(folder), tuple(categories), now)
 
 
 def fetched(arxiv: ArxivProcess, days: Sequence[date], *, alone: bool, categories: Sequence[str] = CATEGORIES, folder: Path | None = None) -> Fetched:
@@ -68,7 +68,7 @@ def fetched(arxiv: ArxivProcess, days: Sequence[date], *, alone: bool, categorie
         for day in days:
             where = folder or (Path(place) / day.isoformat() if alone else Path(place))
             started = time.perf_counter()
-            fetch_listing(day, desk(arxiv, where, categories))
+            fetch_listing(day, translator(arxiv, where, categories))
             seconds += time.perf_counter() - started
             asked = arxiv.asked()
             requests.append(asked.requests)

@@ -50,7 +50,7 @@ def stage(asset: str, fails_on: date | None = None):  # type: ignore[no-untyped-
 
     def report(_shop: Workshop, day: date | None = None, *_: object, **__: object) -> StageReport:
         if day is not None and day == fails_on:
-            raise SourceError(f"{day} fails", what_to_do="nothing: it is meant to")
+            raise SourceError(f"{day} fails", hint="nothing: it is meant to")
         return StageReport(path=asset, rows=100, numbers={f"number {n}": n for n in range(12)}, preview="| a | b |\n" * 12, findings=findings)
 
     return report
@@ -64,16 +64,16 @@ def run(folder: Path, groups: Sequence[Sequence[date]], fails_on: date | None = 
     )
     names = {"fetch": assets.RAW, "assemble": assets.PAPERS, "translate": assets.SUMMARIES, "render": assets.DIGESTS, "publish": assets.SITE}
     stages = {name: stage(asset, fails_on if name == "fetch" else None) for name, asset in names.items()}
-    home = folder / "dagster"
-    home.mkdir()
-    with DagsterInstance.local_temp(str(home), overrides={"telemetry": {"enabled": False}}) as instance, patch.multiple(assets, **stages):
+    storage = folder / "dagster"
+    storage.mkdir()
+    with DagsterInstance.local_temp(str(storage), overrides={"telemetry": {"enabled": False}}) as instance, patch.multiple(assets, **stages):
         started = time.perf_counter()
         for days in groups:
             first, last = days[0].isoformat(), days[-1].isoformat()
             materialize(shop, instance, first, last if len(days) > 1 else "")
         seconds = time.perf_counter() - started
         recorded = len(instance.get_materialized_partitions(AssetKey(assets.DIGESTS)))
-    return seconds, sum(path.stat().st_size for path in home.rglob("*") if path.is_file()), recorded
+    return seconds, sum(path.stat().st_size for path in storage.rglob("*") if path.is_file()), recorded
 
 
 def row(way: str, count: int, measured: tuple[float, int, int]) -> list[object]:

@@ -11,8 +11,8 @@ from datetime import date
 from markdown_it import MarkdownIt
 
 from benchmarks.table import PeakMemory, growth, print_result, seconds_of
-from digest_pipeline.digest.markdown import render_digest, rendered_ids
-from digest_pipeline.model import AnnounceType, DayFacts, DayLedger, DigestEntry, Evidence, Paper, Summary, SummaryStatus
+from digest_pipeline.markdown.render import render_digest, rendered_ids
+from digest_pipeline.models import AnnounceType, DayLedger, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.translation.languages import load_language
 
 DAY = date(2026, 6, 2)
@@ -53,7 +53,7 @@ def entry(number: int) -> DigestEntry:
 def measured(size: int) -> list[object]:
     """One row of the table."""
     entries = [entry(number) for number in range(1, size + 1)]
-    facts, ledger = DayFacts(DAY, True, Evidence.RSS, False), DayLedger(DAY, "all", "zh", size, size, size, 0, size)
+    facts, ledger = ListingInfo(DAY, True, Evidence.RSS, False), DayLedger(DAY, "all", "zh", size, size, size, 0, size)
 
     def render() -> str:
         return render_digest(facts, ledger, entries, load_language("zh"), model="m", generator="g")

@@ -18,9 +18,9 @@ from defusedxml.ElementTree import fromstring
 
 from benchmarks.table import PeakMemory, growth, print_result, seconds_of
 from digest_pipeline import tables
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import AnnounceType, Evidence, Paper
-from digest_pipeline.sources.atom import ApiRecord, parse_page
+from digest_pipeline.arxiv.atom import ApiRecord, parse_page
+from digest_pipeline.models import AnnounceType, Evidence, Paper
+from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.fake_arxiv import atom_entry, atom_feed
 from digest_pipeline_tests.support.listing_days import ListingDay, generate_days
 
@@ -43,19 +43,19 @@ def paper_of(record: ApiRecord) -> Paper:
     return Paper(**fields, announce_type=AnnounceType.NEW, listing_date=DAY, evidence=Evidence.ID_BLOCK)
 
 
-def measured(pages: Sequence[bytes], home: DataHome) -> list[object]:
+def measured(pages: Sequence[bytes], storage: Storage) -> list[object]:
     """One row of the table."""
-    path = home.papers_file(DAY)
+    path = storage.papers_file(DAY)
     with PeakMemory() as memory:
         papers = [paper_of(record) for page in pages for record in parse_page(page)]
-        home.write_table(path, tables.papers_to_table(papers))
+        storage.write_table(path, tables.papers_to_table(papers))
     parse, bare, write, read = seconds_of(
         lambda: [parse_page(page) for page in pages],
         lambda: [fromstring(page) for page in pages],
-        lambda: home.write_table(path, tables.papers_to_table(papers)),
-        lambda: tables.papers_from_table(home.read_table(path, tables.PAPERS)),
+        lambda: storage.write_table(path, tables.papers_to_table(papers)),
+        lambda: tables.papers_from_table(storage.read_table(path, tables.PAPERS)),
     )
-    parquet, zipped = len(home.read_bytes(path)), len(gzip.compress(b"".join(pages)))
+    parquet, zipped = len(storage.read_bytes(path)), len(gzip.compress(b"".join(pages)))
     rates = [f"{len(papers) / seconds:,.0f}" for seconds in (parse, write, read)]
     return [
         f"{len(papers):,}",
@@ -78,8 +78,8 @@ def main() -> None:
     sizes = arguments.sizes or (QUICK_SIZES if arguments.quick else SIZES)
     day = next(d for d in generate_days(date(2026, 6, 1), date(2026, 6, 3), papers_per_day=300) if d.listing_date == DAY)
     with tempfile.TemporaryDirectory() as folder:
-        measured(pages_of(day, PAGE), DataHome(Path(folder)))  # so that the first row does not pay for what libraries load on first use
-        rows = [measured(pages_of(day, size), DataHome(Path(folder))) for size in sizes]
+        measured(pages_of(day, PAGE), Storage(Path(folder)))  # so that the first row does not pay for what libraries load on first use
+        rows = [measured(pages_of(day, size), Storage(Path(folder))) for size in sizes]
     print_result(
         "Parse and write: the papers of one listing day",
         ["papers", "Atom, MB", "parsed/s", "÷ XML alone", "written/s", "read/s", "µs a paper", "Parquet, MB", "÷ gzip", "memory, MB"],

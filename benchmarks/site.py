@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from benchmarks.table import PeakMemory, growth, print_result, progress
-from digest_pipeline.home import DataHome
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
+from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.site_days import CATEGORIES, generated_papers, listing_days, write_day, write_generated_days
 
 DAYS = (10, 100, 1_000)
@@ -20,20 +20,20 @@ QUICK_DAYS = (3, 10)
 FIRST = date(2022, 1, 3)
 
 
-def build(home: DataHome, options: SiteOptions, today: date) -> SiteReport:
-    return build_site(home, options, now=lambda: datetime(today.year, today.month, today.day, 16, tzinfo=UTC))
+def build(storage: Storage, options: SiteOptions, today: date) -> SiteReport:
+    return build_site(storage, options, now=lambda: datetime(today.year, today.month, today.day, 16, tzinfo=UTC))
 
 
 def measured(count: int, papers: int, options: SiteOptions, folder: Path) -> list[object]:
     """One row of the table."""
-    home = DataHome(folder)
+    storage = Storage(folder)
     *days, new_day = listing_days(FIRST, count + 1)
-    write_generated_days(home, days, papers)
+    write_generated_days(storage, days, papers)
     with PeakMemory() as memory:
-        whole = build(home, options, days[-1])
-        nothing = build(home, options, days[-1])
-        write_day(home, new_day, generated_papers(new_day, papers, replaced=generated_papers(days[-1], papers)[papers // 8 :][: papers // 8]))
-        one = build(home, options, new_day)
+        whole = build(storage, options, days[-1])
+        nothing = build(storage, options, days[-1])
+        write_day(storage, new_day, generated_papers(new_day, papers, replaced=generated_papers(days[-1], papers)[papers // 8 :][: papers // 8]))
+        one = build(storage, options, new_day)
     return [
         f"{count:,}",
         f"{whole.files_written:,}",
@@ -44,7 +44,7 @@ def measured(count: int, papers: int, options: SiteOptions, folder: Path) -> lis
         f"{one.seconds / whole.seconds:.4f}",
         one.days_built,
         f"{one.files_written:,}",
-        f"{len(home.read_bytes('site/.build.json')) / 1e6:.2f}",
+        f"{len(storage.read_bytes('site/.build.json')) / 1e6:.2f}",
         f"{memory.grown_megabytes:.0f}",
     ]
 

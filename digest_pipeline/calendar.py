@@ -110,12 +110,12 @@ class ListingCalendar:
         if day < FIRST_LISTING_WITH_PRESENT_IDS:
             raise ListingDateError(
                 f"{day} lies before {FIRST_LISTING_WITH_PRESENT_IDS}, arXiv's first listing with today's ids",
-                what_to_do=f"ask for {FIRST_LISTING_WITH_PRESENT_IDS} or later",
+                hint=f"ask for {FIRST_LISTING_WITH_PRESENT_IDS} or later",
             )
         if day.weekday() >= _SATURDAY:
             before, after = self.previous_listing(day), self.next_listing(day)
             raise ListingDateError(
-                f"{day} is a {day:%A}: arXiv's listings are dated Monday to Friday", what_to_do=f"the nearest listings are {before} and {after}"
+                f"{day} is a {day:%A}: arXiv's listings are dated Monday to Friday", hint=f"the nearest listings are {before} and {after}"
             )
 
     def require_announceable(self, day: date, now: datetime) -> None:
@@ -125,7 +125,7 @@ class ListingCalendar:
             newest = newest_listing_day(now)
             raise ListingDateError(
                 f"the listing of {day} will be announced on {due.astimezone(EASTERN):%Y-%m-%d at %H:%M} US Eastern",
-                what_to_do=f"run it after that; the newest listing day now is {newest}",
+                hint=f"run it after that; the newest listing day now is {newest}",
             )
 
 
@@ -198,7 +198,7 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"DIGEST_SKIPPED_EVENINGS_FILE={path} cannot be read: {error}",
-            what_to_do="name a CSV file in UTF-8 with the columns freeze_skip_date,description",
+            hint="name a CSV file in UTF-8 with the columns freeze_skip_date,description",
         ) from error
 
 
@@ -220,4 +220,4 @@ def _parse_skipped(text: str, source: str) -> dict[date, str]:
 
 
 def _bad_line(source: str, number: int, line: str, why: str) -> SettingsError:
-    return SettingsError(f"{source} line {number} ({line[:80]!r}) {why}", what_to_do="write it as 2027-01-01,New Year")
+    return SettingsError(f"{source} line {number} ({line[:80]!r}) {why}", hint="write it as 2027-01-01,New Year")

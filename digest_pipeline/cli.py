@@ -15,7 +15,7 @@ from typing import TextIO, cast
 
 from digest_pipeline import __version__, sample
 from digest_pipeline.errors import DigestError, ListingDateError, SettingsError
-from digest_pipeline.model import ALL
+from digest_pipeline.models import ALL
 from digest_pipeline.settings import Settings, load_settings, project_root
 from digest_pipeline.workshop import Workshop, utc_now
 
@@ -80,7 +80,7 @@ def _date(text: str) -> date:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    from digest_pipeline.sources.listing import newest_announced
+    from digest_pipeline.arxiv.listing import newest_announced
 
     shop = Workshop(settings)
     newest = sample.SAMPLE_DAY if settings.is_sample else newest_announced(shop.calendar, utc_now())
@@ -108,21 +108,21 @@ def _materialize(shop: Workshop, day: date, *, refetch: bool) -> bool:
 def _print_result(shop: Workshop, day: date, succeeded: bool) -> None:
     from digest_pipeline.papers.ledger import read_facts, read_ledger
 
-    home = shop.home
+    storage = shop.storage
     if not succeeded:
         print(f"\n✗ {day} did not finish: the reason stands above. What was fetched and paid is kept; run the same command again.")
         return
-    facts = read_facts(home, day)
+    facts = read_facts(storage, day)
     print()
     for note in facts.notes:
         print(f"  {note}")
-    for row in read_ledger(home, day):
+    for row in read_ledger(storage, day):
         if row.category == ALL:
             print(f"  {row.language}: {row}")
     print("\nFiles")
     for language in shop.languages:
-        print(f"  {home.root}/{home.digest_folder(language.tag, day)}/all.md")
-    print(f"  {home.root}/site/index.html")
+        print(f"  {storage.root}/{storage.digest_folder(language.tag, day)}/all.md")
+    print(f"  {storage.root}/site/index.html")
     print(f"\nNext: {_next_step(shop.settings)}")
 
 
@@ -155,7 +155,7 @@ def _backfill(arguments: argparse.Namespace, settings: Settings) -> int:
     if settings.is_sample:
         raise SettingsError(
             "a backfill needs a model, and neither OPENAI_API_KEY nor OPENAI_BASE_URL is set",
-            what_to_do="set one of them; `digest forecast` works without",
+            hint="set one of them; `digest forecast` works without",
         )
     shop = Workshop(settings)
     expected = forecast_range(shop, arguments.first, arguments.last)
@@ -192,11 +192,11 @@ def _dev(arguments: argparse.Namespace, settings: Settings) -> int:
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from digest_pipeline.site.serve import serve
 
-    home = Workshop(settings).home
-    if not home.is_local or not home.exists("site/index.html"):
-        print(f"✗ there are no pages at {home.root}/site yet → {_command('run')} first", file=sys.stderr)
+    storage = Workshop(settings).storage
+    if not storage.is_local or not storage.exists("site/index.html"):
+        print(f"✗ there are no pages at {storage.root}/site yet → {_command('run')} first", file=sys.stderr)
         return FAILED
-    serve(home.local_path("site"), port=arguments.port)
+    serve(storage.local_path("site"), port=arguments.port)
     return OK
 
 
@@ -227,7 +227,7 @@ def _opened(path: Path, mode: str) -> TextIO:
     try:
         return cast(TextIO, path.open(mode, encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path} cannot be opened: {error.strerror}", what_to_do="name a file that can") from None
+        raise SettingsError(f"{path} cannot be opened: {error.strerror}", hint="name a file that can") from None
 
 
 if __name__ == "__main__":

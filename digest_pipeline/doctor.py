@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING
 import requests
 from packaging.requirements import Requirement
 
+from digest_pipeline.arxiv.http import CrossProcessRateLimiter, Pace, RateLimitedAdapter, polite_session, user_agent
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME, EASTERN, newest_listing_day
 from digest_pipeline.errors import DigestError, SettingsError
 from digest_pipeline.notify.alerts import Audience, destinations, secret_values, without_secrets
 from digest_pipeline.settings import Settings, load_settings, project_root
-from digest_pipeline.sources.transport import Pace, PoliteAdapter, Turnstile, polite_session, user_agent
 from digest_pipeline.translation.store import month_of, open_store
 from digest_pipeline.workshop import Workshop, utc_now
 
@@ -62,7 +62,7 @@ class Finding:
     subject: str
     level: Level
     message: str
-    what_to_do: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,12 @@ def _asked(question: Question, patient: Patient) -> Iterator[Finding]:
     try:
         yield from question(patient)
     except DigestError as error:
-        yield Finding((question.__doc__ or question.__name__).rstrip("."), Level.ERROR, error.what_happened, error.what_to_do)
+        yield Finding((question.__doc__ or question.__name__).rstrip("."), Level.ERROR, error.message, error.hint)
 
 
 def _without(secrets: Iterable[str], finding: Finding) -> Finding:
     secrets = tuple(secrets)
-    return Finding(finding.subject, finding.level, without_secrets(finding.message, secrets), without_secrets(finding.what_to_do, secrets))
+    return Finding(finding.subject, finding.level, without_secrets(finding.message, secrets), without_secrets(finding.hint, secrets))
 
 
 # -- on this machine --------------------------------------------------------------------------------
@@ -143,12 +143,12 @@ def _calendar(patient: Patient) -> Iterator[Finding]:
 
 def _data_directory(patient: Patient) -> Iterator[Finding]:
     """data directory."""
-    home = patient.shop.home
-    home.write_text("state/doctor.txt", "The doctor tries whether it can write here.\n")
-    home.delete("state/doctor.txt")
-    yield Finding("data directory", Level.OK, f"{home.root} can be written" + ("" if home.is_local else " (object store)"))
-    if home.is_local:
-        yield _space("data directory", home.local_path("."))
+    storage = patient.shop.storage
+    storage.write_text("state/doctor.txt", "The doctor tries whether it can write here.\n")
+    storage.delete("state/doctor.txt")
+    yield Finding("data directory", Level.OK, f"{storage.root} can be written" + ("" if storage.is_local else " (object store)"))
+    if storage.is_local:
+        yield _space("data directory", storage.local_path("."))
 
 
 def _answer_store(patient: Patient) -> Iterator[Finding]:
@@ -277,8 +277,8 @@ def _arxiv(patient: Patient) -> Iterator[Finding]:
     if s.is_sample:
         yield Finding("arXiv", Level.OK, "not asked: the sample needs no arXiv")
         return
-    adapter = PoliteAdapter(
-        Turnstile(patient.shop.turnstile_file, s.arxiv_interval_seconds),
+    adapter = RateLimitedAdapter(
+        CrossProcessRateLimiter(patient.shop.rate_limit_file, s.arxiv_interval_seconds),
         Pace(s.arxiv_interval_seconds, _TIMEOUT_SECONDS, attempts=1),
         user_agent(s.contact),
         lambda body: None if b"<feed" in body[:2000] else "the answer is no Atom feed",
@@ -355,7 +355,7 @@ def _mail(patient: Patient) -> Iterator[Finding]:
     s = patient.settings
     if s.smtp_url is None:
         if s.mail_to:
-            raise SettingsError("DIGEST_MAIL_TO names recipients, but DIGEST_SMTP_URL is not set", what_to_do="set it, or no mail is sent")
+            raise SettingsError("DIGEST_MAIL_TO names recipients, but DIGEST_SMTP_URL is not set", hint="set it, or no mail is sent")
         return
     with connect(s):
         yield Finding("mail", Level.OK, f"{parse_smtp_url(s).hostname} accepts us; {len(s.mail_to)} recipients of the whole digest")
@@ -377,7 +377,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         findings = examine(load_settings(), offline=options.offline)
     except SettingsError as error:
-        findings = [Finding("settings", Level.ERROR, error.what_happened, error.what_to_do)]
+        findings = [Finding("settings", Level.ERROR, error.message, error.hint)]
     if options.json:
         print(json.dumps([asdict(finding) | {"level": finding.level.name.lower()} for finding in findings], ensure_ascii=False, indent=1))
     else:
@@ -387,7 +387,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _line(finding: Finding) -> str:
     mark = {Level.OK: "ok     ", Level.WARNING: "WARNING", Level.ERROR: "ERROR  "}[finding.level]
-    return f"{mark}  {finding.subject:<15} {finding.message}" + (f"\n{'':26}→ {finding.what_to_do}" if finding.what_to_do else "")
+    return f"{mark}  {finding.subject:<15} {finding.message}" + (f"\n{'':26}→ {finding.hint}" if finding.hint else "")
 
 
 if __name__ == "__main__":

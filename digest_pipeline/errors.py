@@ -8,13 +8,13 @@
     ├── SourceError              arXiv answered, or failed to, in a way we cannot use
     │   ├── ArxivUnavailable     no answer, 429, 5xx, a page that is no Atom feed         wait, then run again
     │   ├── FeedIncomplete       the feed is at its cap, or lacks a category              see the message
-    │   ├── EdgeUnclear          an id block's boundary cannot be told with certainty     see the message
+    │   ├── BoundaryUnclear          an id block's boundary cannot be told with certainty     see the message
     │   └── RawCorrupt           a kept raw file no longer has the hash it was kept with  refetch the day
     ├── TranslationError
-    │   ├── ProviderRefused      key, credit or model refused: no retry can help          fix the setting it names
-    │   ├── ProviderUnavailable  the endpoint is down for longer than the run may wait    run again later
+    │   ├── EndpointConfigurationError      key, credit or model refused: no retry can help          fix the setting it names
+    │   ├── EndpointUnavailable  the endpoint is down for longer than the run may wait    run again later
     │   └── AnswerStoreError     the store of paid answers cannot be read or written      see the message
-    ├── DataHomeError            the data directory cannot be read or written             see the message
+    ├── StorageError            the data directory cannot be read or written             see the message
     └── DeliveryError            an alert or a message could not be sent                  never fails a run
 
 What lives here: exception classes, their advice, which errors of storage clients two of them stand for, and nothing that
@@ -32,10 +32,10 @@ class DigestError(Exception):
 
     retryable = False
 
-    def __init__(self, what_happened: str, *, what_to_do: str = "") -> None:
-        self.what_happened = what_happened
-        self.what_to_do = what_to_do
-        super().__init__(f"{what_happened} → {what_to_do}" if what_to_do else what_happened)
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} → {hint}" if hint else message)
 
 
 class SettingsError(DigestError):
@@ -66,7 +66,7 @@ class FeedIncomplete(SourceError):
     """The announcement feed cannot hold the whole listing (cap reached, category missing)."""
 
 
-class EdgeUnclear(SourceError):
+class BoundaryUnclear(SourceError):
     """Where one listing's id block ends and the next begins cannot be told with certainty."""
 
 
@@ -78,11 +78,11 @@ class TranslationError(DigestError):
     """The translation stage cannot go on."""
 
 
-class ProviderRefused(TranslationError):
+class EndpointConfigurationError(TranslationError):
     """The endpoint refuses this key, account or model; asking again cannot help."""
 
 
-class ProviderUnavailable(TranslationError):
+class EndpointUnavailable(TranslationError):
     """The endpoint kept failing for longer than a paper may wait."""
 
     retryable = True
@@ -92,7 +92,7 @@ class AnswerStoreError(TranslationError):
     """The store of paid answers cannot be read or written (disk full, no permission, damaged file)."""
 
 
-class DataHomeError(DigestError):
+class StorageError(DigestError):
     """The data directory cannot be read or written (disk full, read-only, object store out of reach)."""
 
 

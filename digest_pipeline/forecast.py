@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from digest_pipeline import tables
+from digest_pipeline.arxiv.api import IDS_PER_REQUEST
 from digest_pipeline.errors import ListingDateError
-from digest_pipeline.model import AnnounceType, Evidence, Paper
-from digest_pipeline.sources.api import IDS_PER_REQUEST
+from digest_pipeline.models import AnnounceType, Evidence, Paper
 from digest_pipeline.translation.engine import forecast_papers
 from digest_pipeline.translation.money import forecast
 from digest_pipeline.workshop import Workshop
@@ -66,21 +66,19 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
     """Raises ListingDateError for a range without listing days, the wrong way round, or into the future."""
     days = tuple(shop.calendar.listing_days(first, last)) if first <= last else ()
     if not days:
-        raise ListingDateError(
-            f"{first} to {last} holds no listing day", what_to_do="give the earlier date first; listings are dated Monday to Friday"
-        )
+        raise ListingDateError(f"{first} to {last} holds no listing day", hint="give the earlier date first; listings are dated Monday to Friday")
     for end in (days[0], days[-1]):
         shop.calendar.require_listing_day(end)
     shop.calendar.require_announceable(days[-1], shop.now())
     announced = [day for day in days if shop.calendar.is_announced(day)]
     to_fetch = [day for day in announced if shop.raw.manifest(day) is None]
-    known = [paper for day in days if shop.home.exists(shop.home.papers_file(day)) for paper in _papers(shop, day)]
-    unknown_days = [day for day in announced if not shop.home.exists(shop.home.papers_file(day))]
+    known = [paper for day in days if shop.storage.exists(shop.storage.papers_file(day)) for paper in _papers(shop, day)]
+    unknown_days = [day for day in announced if not shop.storage.exists(shop.storage.papers_file(day))]
     estimated = _estimated_papers(shop, unknown_days)
-    desk = shop.translation_desk
-    unpaid = forecast_papers(known, shop.languages, desk)
+    translator = shop.translator
+    unpaid = forecast_papers(known, shop.languages, translator)
     usual = [(usual_paper(last), language) for language in shop.languages for _ in range(estimated or 0)]
-    unknown = forecast(usual, 0, model=desk.model, structured=desk.structured, prices=desk.prices)
+    unknown = forecast(usual, 0, model=translator.model, structured=translator.structured, prices=translator.prices)
     requests = _requests(to_fetch)
     return RangeForecast(
         days=days,
@@ -107,12 +105,12 @@ def _requests(days: Sequence[date]) -> int:
 
 
 def _papers(shop: Workshop, day: date) -> list[Paper]:
-    return tables.papers_from_table(shop.home.read_table(shop.home.papers_file(day), tables.PAPERS))
+    return tables.papers_from_table(shop.storage.read_table(shop.storage.papers_file(day), tables.PAPERS))
 
 
 def _estimated_papers(shop: Workshop, days: Sequence[date]) -> int | None:
     """From the mean of the last twenty listings we have; None without any."""
-    sizes = [len(_papers(shop, day)) for day in shop.home.days_of("papers")[-20:]]
+    sizes = [len(_papers(shop, day)) for day in shop.storage.days_of("papers")[-20:]]
     full = [size for size in sizes if size]
     return round(sum(full) / len(full) * len(days)) if full else None if days else 0
 

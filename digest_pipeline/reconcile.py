@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 
 from digest_pipeline import tables
-from digest_pipeline.model import id_sort_key
+from digest_pipeline.models import id_sort_key
 from digest_pipeline.workshop import Workshop
 
 
@@ -26,7 +26,7 @@ def papers_that_turned_up(shop: Workshop, day: date) -> list[str]:
     found = shop.arxiv.submitted_between(window.opens_utc, window.closes_utc, shop.categories)
     shop.arxiv.take_captures()
     first, last = (id_sort_key(bound) for bound in manifest.block)
-    have = {row["arxiv_id"] for row in shop.home.read_table(shop.home.papers_file(day), tables.PAPERS).select(["arxiv_id"]).to_pylist()}
+    have = {row["arxiv_id"] for row in shop.storage.read_table(shop.storage.papers_file(day), tables.PAPERS).select(["arxiv_id"]).to_pylist()}
     missing = sorted((r.arxiv_id for r in found if r.arxiv_id not in have and first <= id_sort_key(r.arxiv_id) <= last), key=id_sort_key)
     shop.raw.report_missing(day, missing, now=shop.now())
     return missing
@@ -34,4 +34,4 @@ def papers_that_turned_up(shop: Workshop, day: date) -> list[str]:
 
 def days_to_look_back(shop: Workshop, count: int) -> list[date]:
     """The last `count` listing days that have a table, oldest first."""
-    return shop.home.days_of("papers")[-count:]
+    return shop.storage.days_of("papers")[-count:]

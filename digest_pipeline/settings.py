@@ -199,7 +199,7 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
         for name, value in given.items():
             if name not in by_name:
                 if name.startswith("DIGEST_"):
-                    raise SettingsError(f"{name} (in {source}) is no setting", what_to_do=f"did you mean one of {_close_names(name, by_name)}?")
+                    raise SettingsError(f"{name} (in {source}) is no setting", hint=f"did you mean one of {_close_names(name, by_name)}?")
                 continue
             if value != "":
                 values[by_name[name]], sources[by_name[name]] = value, source
@@ -217,7 +217,7 @@ def _toml_settings(path: Path) -> dict[str, Any]:
     try:
         return {f"DIGEST_{key.upper()}": value for key, value in tomllib.loads(_text(path)).items()}
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path.name} is not valid TOML: {error}", what_to_do="mend the line it names") from None
+        raise SettingsError(f"{path.name} is not valid TOML: {error}", hint="mend the line it names") from None
 
 
 def _dotenv_settings(path: Path) -> dict[str, str]:
@@ -231,14 +231,14 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name} cannot be read: {error}", what_to_do="save it as UTF-8, readable for whoever runs this") from None
+        raise SettingsError(f"{path.name} cannot be read: {error}", hint="save it as UTF-8, readable for whoever runs this") from None
 
 
 def _checked(settings: Settings) -> Settings:
     if settings.first_listing < FIRST_LISTING_WITH_PRESENT_IDS:
         raise SettingsError(
             f"DIGEST_FIRST_LISTING={settings.first_listing} lies before arXiv's present ids",
-            what_to_do=f"use {FIRST_LISTING_WITH_PRESENT_IDS} or later",
+            hint=f"use {FIRST_LISTING_WITH_PRESENT_IDS} or later",
         )
     return settings
 

@@ -25,15 +25,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from digest_pipeline import tables
-from digest_pipeline.digest.markdown import preview, render_digest
-from digest_pipeline.digest.reading import rendered_ids
+from digest_pipeline.arxiv.listing import fetch_listing
+from digest_pipeline.arxiv.raw_store import RawManifest
+from digest_pipeline.arxiv.sample import keep_sample
 from digest_pipeline.errors import SourceError
-from digest_pipeline.model import ALL, DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus
+from digest_pipeline.markdown.read_back import rendered_ids
+from digest_pipeline.markdown.render import preview, render_digest
+from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.papers.assemble import assemble_papers, counts_by_category, counts_by_type
 from digest_pipeline.papers.ledger import day_facts, day_ledger, in_category, usual_size, write_facts, write_ledger
-from digest_pipeline.sources.listing import fetch_listing
-from digest_pipeline.sources.raw import RawManifest
-from digest_pipeline.sources.sample import keep_sample
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.workshop import GENERATOR, Workshop
 
@@ -90,10 +90,12 @@ def fetch(shop: Workshop, day: date, *, refetch: bool = False) -> StageReport:
     if not shop.settings.is_sample and shop.raw.manifest(day) is None:
         _load_ahead(_OF_TRANSLATION)
     manifest = (
-        keep_sample(day, shop.raw, shop.calendar, shop.now()) if shop.settings.is_sample else fetch_listing(day, shop.listing_desk, refetch=refetch)
+        keep_sample(day, shop.raw, shop.calendar, shop.now())
+        if shop.settings.is_sample
+        else fetch_listing(day, shop.listing_fetcher, refetch=refetch)
     )
     return StageReport(
-        path=shop.home.raw_folder(day),
+        path=shop.storage.raw_folder(day),
         rows=sum(file.records for file in manifest.files),
         numbers={
             "announced": manifest.announced,
@@ -159,10 +161,10 @@ def assemble(shop: Workshop, day: date) -> StageReport:
     manifest = require_manifest(shop, day)
     assembled = assemble_papers(manifest, shop.raw, shop.categories)
     papers = assembled.papers
-    shop.home.write_table(shop.home.papers_file(day), tables.papers_to_table(papers))
-    usual = usual_size(shop.home, day)
+    shop.storage.write_table(shop.storage.papers_file(day), tables.papers_to_table(papers))
+    usual = usual_size(shop.storage, day)
     return StageReport(
-        path=shop.home.papers_file(day),
+        path=shop.storage.papers_file(day),
         rows=len(papers),
         numbers={
             "papers": len(papers),
@@ -194,9 +196,9 @@ def assemble(shop: Workshop, day: date) -> StageReport:
 def require_manifest(shop: Workshop, day: date) -> RawManifest:
     manifest = shop.raw.manifest(day)
     if manifest is None:
-        raise SourceError(f"nothing of the listing of {day} is kept", what_to_do="materialize raw_arxiv_metadata of that day first")
+        raise SourceError(f"nothing of the listing of {day} is kept", hint="materialize raw_arxiv_metadata of that day first")
     if lacking := manifest.lacking(shop.categories):
-        raise SourceError(f"what is kept of {day} does not cover {', '.join(lacking)}", what_to_do="materialize raw_arxiv_metadata of that day again")
+        raise SourceError(f"what is kept of {day} does not cover {', '.join(lacking)}", hint="materialize raw_arxiv_metadata of that day again")
     return manifest
 
 
@@ -209,7 +211,7 @@ def _papers_preview(papers: Sequence[Paper], limit: int = 12) -> str:
 
 
 def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -> StageReport:
-    """Raises ProviderRefused or ProviderUnavailable; what was answered until then is kept and not paid again."""
+    """Raises EndpointConfigurationError or EndpointUnavailable; what was answered until then is kept and not paid again."""
     from digest_pipeline.translation.engine import translate_papers
 
     def told(so_far: Progress) -> None:
@@ -218,10 +220,10 @@ def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -
         progress(so_far)
 
     papers = read_papers(shop, day)
-    outcome = translate_papers(papers, shop.languages, shop.translation_desk, progress=told)
+    outcome = translate_papers(papers, shop.languages, shop.translator, progress=told)
     for language in shop.languages:
         rows = outcome.summaries[language.tag]
-        shop.home.write_table(shop.home.summaries_file(day, language.tag), tables.summaries_to_table(rows))
+        shop.storage.write_table(shop.storage.summaries_file(day, language.tag), tables.summaries_to_table(rows))
     every = [s for rows in outcome.summaries.values() for s in rows]
     by_status = Counter(s.status for s in every)
     flags = Counter(flag.split(":")[0] for s in every for flag in s.flags)
@@ -260,12 +262,12 @@ def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -
 def submit_batch(shop: Workshop, days: Sequence[date]) -> str:
     """Sends the papers of many days that are not paid for through the endpoint's Batch API; says so in a sentence.
 
-    They stay `deferred` until `collect_batches` has the answers. Raises ProviderRefused for an endpoint without it.
+    They stay `deferred` until `collect_batches` has the answers. Raises EndpointConfigurationError for an endpoint without it.
     """
     from digest_pipeline.translation.batch import submit
 
     papers = (paper for day in days for paper in read_papers(shop, day))
-    sent = submit(papers, shop.languages, shop.translation_desk)
+    sent = submit(papers, shop.languages, shop.translator)
     words = (
         f"{sent.submitted} questions sent in {sent.batches} batches, {sent.already_known} known before, {sent.left_to_ask} left to the ordinary run"
     )
@@ -279,7 +281,7 @@ def collect_batches(shop: Workshop) -> tuple[list[date], str]:
     """
     from digest_pipeline.translation.batch import collect_open_batches
 
-    found = collect_open_batches(shop.translation_desk)
+    found = collect_open_batches(shop.translator)
     if found.days_ready:
         note_ready(shop, found.days_ready, shop.now())
     words = f"{found.answers} answers kept, {found.failed} questions without one, {found.still_open} batches still open"
@@ -288,20 +290,20 @@ def collect_batches(shop: Workshop) -> tuple[list[date], str]:
 
 def ready_days(shop: Workshop) -> dict[str, str]:
     """Listing day → when its batch was collected, over the last month."""
-    return dict(json.loads(shop.home.read_text(_READY))) if shop.home.exists(_READY) else {}
+    return dict(json.loads(shop.storage.read_text(_READY))) if shop.storage.exists(_READY) else {}
 
 
 def note_ready(shop: Workshop, days: Sequence[date], now: datetime) -> None:
     oldest = (now - READY_DAYS_ARE_KEPT).isoformat()
     kept = {key: at for key, at in ready_days(shop).items() if at >= oldest}
-    shop.home.write_text(_READY, json.dumps({**kept, **{day.isoformat(): now.isoformat() for day in days}}))
+    shop.storage.write_text(_READY, json.dumps({**kept, **{day.isoformat(): now.isoformat() for day in days}}))
 
 
 def read_papers(shop: Workshop, day: date) -> list[Paper]:
     """Raises SourceError where the papers table of the day is not there yet."""
-    if not shop.home.exists(shop.home.papers_file(day)):
-        raise SourceError(f"there is no papers table of {day}", what_to_do="materialize papers of that day first")
-    return tables.papers_from_table(shop.home.read_table(shop.home.papers_file(day), tables.PAPERS))
+    if not shop.storage.exists(shop.storage.papers_file(day)):
+        raise SourceError(f"there is no papers table of {day}", hint="materialize papers of that day first")
+    return tables.papers_from_table(shop.storage.read_table(shop.storage.papers_file(day), tables.PAPERS))
 
 
 def _untranslated_preview(summaries: Sequence[Summary], limit: int = 20) -> str:
@@ -327,11 +329,11 @@ def render(shop: Workshop, day: date, *, with_figure: bool = False) -> StageRepo
         for category in (*shop.categories, ALL):
             rows.append(_render_one(shop, facts, manifest, category, language, entries))
         first_rows = first_rows or preview(entries, language)
-    write_ledger(shop.home, day, rows)
-    write_facts(shop.home, facts)
+    write_ledger(shop.storage, day, rows)
+    write_facts(shop.storage, facts)
     whole = [row for row in rows if row.category == ALL]
     return StageReport(
-        path=shop.home.digest_folder(shop.languages[0].tag, day),
+        path=shop.storage.digest_folder(shop.languages[0].tag, day),
         rows=sum(row.rendered for row in whole),
         figure=_day_figure(shop, day, papers) if with_figure else b"",
         numbers={
@@ -358,20 +360,20 @@ def _day_figure(shop: Workshop, day: date, papers: Sequence[Paper]) -> bytes:
 
 
 def _entries(shop: Workshop, day: date, papers: Sequence[Paper], language: Language) -> list[DigestEntry]:
-    path = shop.home.summaries_file(day, language.tag)
-    if not shop.home.exists(path):
-        raise SourceError(f"there are no summaries of {day} in {language.tag}", what_to_do="materialize translated_summaries of that day first")
-    summaries = {s.arxiv_id: s for s in tables.summaries_from_table(shop.home.read_table(path, tables.TRANSLATED_SUMMARIES))}
+    path = shop.storage.summaries_file(day, language.tag)
+    if not shop.storage.exists(path):
+        raise SourceError(f"there are no summaries of {day} in {language.tag}", hint="materialize translated_summaries of that day first")
+    summaries = {s.arxiv_id: s for s in tables.summaries_from_table(shop.storage.read_table(path, tables.TRANSLATED_SUMMARIES))}
     if lacking := [p.arxiv_id for p in papers if p.arxiv_id not in summaries]:
         raise SourceError(
             f"{len(lacking)} papers of {day} have no row in {path}, e.g. {lacking[0]}",
-            what_to_do="materialize translated_summaries of that day again",
+            hint="materialize translated_summaries of that day again",
         )
     return [DigestEntry(p, summaries[p.arxiv_id]) for p in papers]
 
 
 def _render_one(
-    shop: Workshop, facts: DayFacts, manifest: RawManifest, category: str, language: Language, entries: Sequence[DigestEntry]
+    shop: Workshop, facts: ListingInfo, manifest: RawManifest, category: str, language: Language, entries: Sequence[DigestEntry]
 ) -> DayLedger:
     mine = in_category(category, [e.paper for e in entries])
     listed = {p.arxiv_id for p in mine}
@@ -385,7 +387,7 @@ def _render_one(
 
     def written(ledger: DayLedger) -> str:
         text = render_digest(facts, ledger, chosen, language, model=model, generator=GENERATOR)
-        shop.home.write_text(f"{shop.home.digest_folder(language.tag, day)}/{category}.md", text)
+        shop.storage.write_text(f"{shop.storage.digest_folder(language.tag, day)}/{category}.md", text)
         return text
 
     model = shop.settings.model if not facts.is_sample else "recorded answers"
@@ -415,7 +417,7 @@ def publish(shop: Workshop) -> StageReport:
     from digest_pipeline.site.build import build_site
     from digest_pipeline.site.options import SiteOptions
 
-    report = build_site(shop.home, SiteOptions.from_settings(shop.settings), now=shop.now)
+    report = build_site(shop.storage, SiteOptions.from_settings(shop.settings), now=shop.now)
     return StageReport(
         path="site/",
         rows=report.days,

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from digest_pipeline.model import AnnounceType, Evidence, Paper, Summary, SummaryStatus
+from digest_pipeline.models import AnnounceType, Evidence, Paper, Summary, SummaryStatus
 
 _UTC = pa.timestamp("us", tz="UTC")
 

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digest_pipeline import __version__, sample
+from digest_pipeline.arxiv.api import Arxiv
+from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.listing import ListingFetcher
+from digest_pipeline.arxiv.raw_store import RawStore
 from digest_pipeline.calendar import ListingCalendar, load_calendar
 from digest_pipeline.errors import SettingsError
-from digest_pipeline.home import DataHome
 from digest_pipeline.settings import BatchMode, Settings
-from digest_pipeline.sources.api import Arxiv
-from digest_pipeline.sources.listing import ListingDesk
-from digest_pipeline.sources.raw import RawStore
-from digest_pipeline.sources.transport import Pace
+from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import Language, load_language
 
 if TYPE_CHECKING:
-    from digest_pipeline.translation.engine import TranslationDesk
+    from digest_pipeline.translation.engine import Translator
 
 GENERATOR = f"digest-pipeline {__version__}"
 
@@ -43,12 +43,12 @@ class Workshop:
     now: Callable[[], datetime] = utc_now
 
     @cached_property
-    def home(self) -> DataHome:
-        return DataHome(self.settings.data_root)
+    def storage(self) -> Storage:
+        return Storage(self.settings.data_root)
 
     @cached_property
     def raw(self) -> RawStore:
-        return RawStore(self.home)
+        return RawStore(self.storage)
 
     @cached_property
     def calendar(self) -> ListingCalendar:
@@ -65,7 +65,7 @@ class Workshop:
         if self.settings.is_sample and (lacking := set(self.settings.languages) - set(sample.sample_languages())):
             raise SettingsError(
                 f"DIGEST_LANGUAGES={','.join(self.settings.languages)}: the sample day has no recorded answers in {', '.join(sorted(lacking))}",
-                what_to_do=f"use {', '.join(sample.sample_languages())}, or set OPENAI_API_KEY or OPENAI_BASE_URL to go live",
+                hint=f"use {', '.join(sample.sample_languages())}, or set OPENAI_API_KEY or OPENAI_BASE_URL to go live",
             )
         return tuple(load_language(tag) for tag in self.settings.languages)
 
@@ -75,17 +75,17 @@ class Workshop:
         return Arxiv(
             api_url=s.arxiv_api_url,
             rss_url=s.arxiv_rss_url,
-            turnstile_file=self.turnstile_file,
+            rate_limit_file=self.rate_limit_file,
             pace=Pace(s.arxiv_interval_seconds, s.arxiv_timeout_seconds, s.arxiv_attempts),
             contact=s.contact,
             now=self.now,
         )
 
     @property
-    def turnstile_file(self) -> Path:
+    def rate_limit_file(self) -> Path:
         """Where all processes of the deployment on this machine take turns; beside local data, else in the temporary folder."""
-        if self.home.is_local:
-            return self.home.local_path("state/arxiv-turn.json")
+        if self.storage.is_local:
+            return self.storage.local_path("state/arxiv-turn.json")
         return Path(tempfile.gettempdir()) / "arxiv-digest-pipeline" / "arxiv-turn.json"
 
     def sends_batches(self, *, is_backfill: bool) -> bool:
@@ -95,16 +95,16 @@ class Workshop:
         )
 
     @property
-    def listing_desk(self) -> ListingDesk:
-        return ListingDesk(self.calendar, self.arxiv, self.home, self.categories, self.now)
+    def listing_fetcher(self) -> ListingFetcher:
+        return ListingFetcher(self.calendar, self.arxiv, self.storage, self.categories, self.now)
 
     @cached_property
-    def translation_desk(self) -> TranslationDesk:
-        from digest_pipeline.translation.engine import TranslationDesk
+    def translator(self) -> Translator:
+        from digest_pipeline.translation.engine import Translator
 
-        return TranslationDesk.from_settings(self.settings, now=self.now)
+        return Translator.from_settings(self.settings, now=self.now)
 
     def close(self) -> None:
         """Gives back what was opened, leases on answers among it; the workshop stays fit for use."""
-        if (desk := self.__dict__.pop("translation_desk", None)) is not None:
-            desk.close()
+        if (translator := self.__dict__.pop("translation_desk", None)) is not None:
+            translator.close()

@@ -186,8 +186,8 @@ def test_a_bad_line_in_the_calendar_file_is_refused_with_its_number_and_the_reas
     file.write_text(f"freeze_skip_date,description\n2027-01-18,MLK\n{line}\n2027-07-05,Independence Day\n")
     with pytest.raises(SettingsError) as refused:
         load_calendar(file)
-    assert refused.value.what_happened.startswith(f"{file} line 3 ({line[:80]!r}) {why}")
-    assert refused.value.what_to_do == "write it as 2027-01-01,New Year"
+    assert refused.value.message.startswith(f"{file} line 3 ({line[:80]!r}) {why}")
+    assert refused.value.hint == "write it as 2027-01-01,New Year"
 
 
 def test_a_calendar_file_that_is_not_there_is_refused_by_the_settings_name(tmp_path: Path) -> None:

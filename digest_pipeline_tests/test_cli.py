@@ -12,8 +12,8 @@ import pytest
 
 from digest_pipeline import sample
 from digest_pipeline.cli import FAILED, MISUSED, OK, main
-from digest_pipeline.home import DataHome
 from digest_pipeline.stages import assemble, fetch, translate
+from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.fake_openai import fake_openai
 from digest_pipeline_tests.support.runs import sample_workshop
 
@@ -174,7 +174,7 @@ def test_paid_answers_are_carried_to_another_machine_and_taken_in_once(scratch: 
     for step in (fetch, assemble):
         step(shop, sample.SAMPLE_DAY)
     translate(shop, sample.SAMPLE_DAY, lambda _: None)
-    shop.translation_desk.close()
+    shop.translator.close()
     file = scratch / "answers.jsonl"
     assert main(["answers", "export", str(file)]) == OK
     count = len(file.read_text(encoding="utf-8").splitlines())
@@ -212,4 +212,4 @@ def test_dagsters_own_command_validates_the_definitions(scratch: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
     assert done.returncode == 0, done.stderr
     assert "All code locations passed validation" in done.stdout + done.stderr
-    assert DataHome(scratch / "data").names("") == []  # loading writes nothing
+    assert Storage(scratch / "data").names("") == []  # loading writes nothing

@@ -123,7 +123,7 @@ def test_a_refusing_endpoint_is_an_error_with_its_own_advice(
     services.model_status, services.model_error = status, error
     finding = worst(examine(tmp_path, services), "model")
     assert finding.level is Level.ERROR
-    assert advice in finding.what_to_do
+    assert advice in finding.hint
 
 
 def test_an_arxiv_that_cannot_be_reached_or_answers_nonsense_is_an_error(tmp_path: Path, services: Services) -> None:
@@ -170,7 +170,7 @@ def test_before_the_first_run_the_home_that_make_gives_is_no_error(tmp_path: Pat
 
 def test_files_that_the_advice_names_exist(tmp_path: Path) -> None:
     root = Path(doctor.__file__).resolve().parents[1]
-    advice = worst(examine(tmp_path, environ={"DAGSTER_HOME": "/nowhere/at/all"}), "DAGSTER_HOME").what_to_do
+    advice = worst(examine(tmp_path, environ={"DAGSTER_HOME": "/nowhere/at/all"}), "DAGSTER_HOME").hint
     named = [word for word in advice.split() if "/" in word]
     assert len(named) == 2
     assert all((root / path).is_file() for path in named)

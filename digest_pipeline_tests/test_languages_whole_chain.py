@@ -17,8 +17,8 @@ import pytest
 
 from digest_pipeline import tables
 from digest_pipeline.calendar import EASTERN
-from digest_pipeline.digest.reading import rendered_ids
-from digest_pipeline.model import DigestEntry, SummaryStatus
+from digest_pipeline.markdown.read_back import rendered_ids
+from digest_pipeline.models import DigestEntry, SummaryStatus
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.site import paths
 from digest_pipeline.translation.languages import Language, known_language_tags, load_language
@@ -44,12 +44,12 @@ class Run:
     success: bool
 
     def entry(self, tag: str) -> DigestEntry:
-        [paper] = tables.papers_from_table(self.shop.home.read_table(self.shop.home.papers_file(DAY), tables.PAPERS))
-        [summary] = tables.summaries_from_table(self.shop.home.read_table(self.shop.home.summaries_file(DAY, tag), tables.TRANSLATED_SUMMARIES))
+        [paper] = tables.papers_from_table(self.shop.storage.read_table(self.shop.storage.papers_file(DAY), tables.PAPERS))
+        [summary] = tables.summaries_from_table(self.shop.storage.read_table(self.shop.storage.summaries_file(DAY, tag), tables.TRANSLATED_SUMMARIES))
         return DigestEntry(paper, summary)
 
     def site(self, page: str) -> str:
-        return self.shop.home.read_text(f"site/{page}")
+        return self.shop.storage.read_text(f"site/{page}")
 
 
 def days_with_the_paper() -> tuple[list[ListingDay], str]:
@@ -90,7 +90,7 @@ def test_the_run_succeeds_and_asks_once_for_each_language(run: Run) -> None:
 
 
 def test_the_ledger_balances_in_every_language(run: Run) -> None:
-    rows = {(row.language, row.category): row for row in read_ledger(run.shop.home, DAY)}
+    rows = {(row.language, row.category): row for row in read_ledger(run.shop.storage, DAY)}
     assert set(rows) == {(tag, category) for tag in TAGS for category in (CATEGORY, "all")}
     for row in rows.values():
         assert (row.announced, row.fetched, row.translated, row.untranslated, row.rendered) == (1, 1, 1, 0, 1)
@@ -116,7 +116,7 @@ def words_of(language: Language) -> list[str]:
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("category", [CATEGORY, "all"])
 def test_the_digest_holds_the_paper_and_its_words_are_the_languages_own(tag: str, category: str, run: Run) -> None:
-    digest = run.shop.home.read_text(f"{run.shop.home.digest_folder(tag, DAY)}/{category}.md")
+    digest = run.shop.storage.read_text(f"{run.shop.storage.digest_folder(tag, DAY)}/{category}.md")
     assert rendered_ids(digest) == [run.arxiv_id]
     assert f"\nlanguage: {tag}\n" in digest
     assert ANSWERS[tag].get("tldr", TLDR_EN) in digest

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from digest_pipeline.arxiv import atom, rss
 from digest_pipeline.errors import SourceError
-from digest_pipeline.sources import atom, rss
 
 RECORDINGS = Path(__file__).parent / "recordings"
 NO_ATOM = {
@@ -56,6 +56,6 @@ def test_what_is_no_feed_is_never_an_empty_day(name: str) -> None:
 
 
 def test_every_recording_is_used_by_a_test() -> None:
-    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
     unused = [path.name for path in RECORDINGS.iterdir() if path.name != "README.md" and path.name not in tests]
     assert unused == []

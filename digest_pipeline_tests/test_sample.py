@@ -12,8 +12,8 @@ from arxiv import Result
 from arxiv._feed import parse
 
 from digest_pipeline import sample
-from digest_pipeline.model import AnnounceType, Evidence, Paper, id_sort_key
-from digest_pipeline.sources import rss
+from digest_pipeline.arxiv import rss
+from digest_pipeline.models import AnnounceType, Evidence, Paper, id_sort_key
 from digest_pipeline.translation.checks import Verdict, judge
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.masking import mask

@@ -115,7 +115,7 @@ def test_the_wheel_says_what_it_is_needs_and_installs(wheel: Path) -> None:
 @cache
 def interpreter(version: str) -> Path | None:
     """A whole Python of that version, on PATH or where pyenv keeps them; None where there is none."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.storage() / ".pyenv")) / "versions"
     found = [
         sys.base_exec_prefix + f"/bin/python{version}",
         shutil.which(f"python{version}"),

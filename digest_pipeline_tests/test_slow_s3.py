@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from digest_pipeline import doctor
-from digest_pipeline.errors import DataHomeError
-from digest_pipeline.home import DataHome
+from digest_pipeline.errors import StorageError
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline.settings import load_settings
+from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.s3 import KEEPS_THE_FIRST, SERVERS, s3_server
 
 pytestmark = [
@@ -54,26 +54,26 @@ def run_sample(data_dir: str, folder: Path, environ: dict[str, str]) -> str:
     return done.stdout
 
 
-def files_below(home: DataHome, folder: str) -> dict[str, bytes]:
+def files_below(storage: Storage, folder: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    for name in home.names(folder):
+    for name in storage.names(folder):
         path = f"{folder}/{name}" if folder else name
-        if home.path(path).is_dir():
-            found |= files_below(home, path)
+        if storage.path(path).is_dir():
+            found |= files_below(storage, path)
         else:
-            found[path] = home.read_bytes(path)
+            found[path] = storage.read_bytes(path)
     return found
 
 
-def pages(home: DataHome) -> set[str]:
+def pages(storage: Storage) -> set[str]:
     """The site's files; the search index names its own by hashes that differ from build to build."""
-    return {path for path in files_below(home, "site") if not path.endswith((".pf_filter", ".pf_meta", ".pf_index", ".pf_fragment"))}
+    return {path for path in files_below(storage, "site") if not path.endswith((".pf_filter", ".pf_meta", ".pf_index", ".pf_fragment"))}
 
 
 def test_the_sample_day_makes_the_same_digest_in_a_bucket_as_on_a_disk(store: Store, tmp_path: Path) -> None:
     run_sample(f"{store.url}/digest", tmp_path / "a", store.environ)
     run_sample(str(tmp_path / "data"), tmp_path / "b", {})
-    bucket, disk = DataHome(f"{store.url}/digest/sample"), DataHome(tmp_path / "data" / "sample")
+    bucket, disk = Storage(f"{store.url}/digest/sample"), Storage(tmp_path / "data" / "sample")
     for folder in ("papers", "digests", "ledger"):
         assert files_below(bucket, folder) == files_below(disk, folder), folder
     day = SAMPLE_DAY.isoformat()
@@ -86,29 +86,29 @@ def test_the_doctor_says_whether_the_bucket_can_keep_two_runs_apart(store: Store
     settings = load_settings({"DIGEST_DATA_DIR": f"{store.url}/examined", "DIGEST_DEMO": "true"}, root=tmp_path)
     found = next(f for f in doctor.examine(settings, environ={}, root=tmp_path, offline=True) if f.subject == "answer store")
     if KEEPS_THE_FIRST[store.kind]:
-        assert (found.level, found.what_to_do) == (doctor.Level.OK, "")
+        assert (found.level, found.hint) == (doctor.Level.OK, "")
     else:
         assert found.level is doctor.Level.WARNING
-        assert "docs/deploying.md" in found.what_to_do
-    assert DataHome(f"{store.url}/examined/sample/answers").names("probes") == []
+        assert "docs/deploying.md" in found.hint
+    assert Storage(f"{store.url}/examined/sample/answers").names("probes") == []
 
 
 def test_running_the_day_again_in_a_bucket_pays_nothing_and_changes_nothing(store: Store, tmp_path: Path) -> None:
     url = f"{store.url}/again"
     run_sample(url, tmp_path / "a", store.environ)
-    before = files_below(DataHome(f"{url}/sample"), "digests")
+    before = files_below(Storage(f"{url}/sample"), "digests")
     run_sample(url, tmp_path / "a", store.environ)
-    assert files_below(DataHome(f"{url}/sample"), "digests") == before
+    assert files_below(Storage(f"{url}/sample"), "digests") == before
 
 
 def test_a_writer_killed_at_any_moment_leaves_one_whole_object_or_the_other(store: Store) -> None:
     """A single put is seen whole or not at all, so a kill needs no clean-up."""
-    home = DataHome(f"{store.url}/atomic")
+    storage = Storage(f"{store.url}/atomic")
     size = 4 * 1024 * 1024
-    home.write_bytes("part.parquet", b"A" * size)
+    storage.write_bytes("part.parquet", b"A" * size)
     code = f"""if True:
-        from digest_pipeline.home import DataHome
-        home = DataHome({str(home.root)!r})
+        from digest_pipeline.storage import Storage
+        home = Storage({str(storage.root)!r})
         print("ready", flush=True)
         while True:
             for letter in (b"B", b"A"):
@@ -120,7 +120,7 @@ def test_a_writer_killed_at_any_moment_leaves_one_whole_object_or_the_other(stor
         time.sleep(moment)
         writer.kill()
         writer.communicate()
-        content = DataHome(f"{store.url}/atomic").read_bytes("part.parquet")
+        content = Storage(f"{store.url}/atomic").read_bytes("part.parquet")
         assert content in (b"A" * size, b"B" * size), f"{len(content)} bytes after a kill at {moment} s"
 
 
@@ -129,20 +129,20 @@ def test_deliveries_are_remembered_in_a_bucket(store: Store) -> None:
         return datetime(2026, 6, 2, tzinfo=UTC)
 
     key = message_key("run", "1")
-    deliveries = Deliveries(DataHome(f"{store.url}/notes"), now)
+    deliveries = Deliveries(Storage(f"{store.url}/notes"), now)
     assert deliveries.claim(key, "slack") is Claim.SEND
     deliveries.confirm(key, "slack")
-    assert Deliveries(DataHome(f"{store.url}/notes"), now).claim(key, "slack") is Claim.DONE
+    assert Deliveries(Storage(f"{store.url}/notes"), now).claim(key, "slack") is Claim.DONE
 
 
 def test_a_bucket_that_is_not_there_or_out_of_reach_is_told_in_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
 
-    with pytest.raises(DataHomeError, match=r"s3://no-such-bucket/x/a\.txt cannot be written"):
-        DataHome("s3://no-such-bucket/x").write_text("a.txt", "x")
+    with pytest.raises(StorageError, match=r"s3://no-such-bucket/x/a\.txt cannot be written"):
+        Storage("s3://no-such-bucket/x").write_text("a.txt", "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     s3fs.S3FileSystem.clear_instance_cache()
-    for attempt in (lambda home: home.write_text("a.txt", "x"), lambda home: home.read_text("a.txt")):
-        with pytest.raises(DataHomeError, match="DIGEST_DATA_DIR"):
-            attempt(DataHome(f"{store.url}/unreachable"))
+    for attempt in (lambda storage: storage.write_text("a.txt", "x"), lambda storage: storage.read_text("a.txt")):
+        with pytest.raises(StorageError, match="DIGEST_DATA_DIR"):
+            attempt(Storage(f"{store.url}/unreachable"))
     s3fs.S3FileSystem.clear_instance_cache()

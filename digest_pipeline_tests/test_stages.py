@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from digest_pipeline import tables
-from digest_pipeline.digest.markdown import render_digest
 from digest_pipeline.errors import SourceError
-from digest_pipeline.model import DayFacts, DayLedger, DigestEntry
+from digest_pipeline.markdown.render import render_digest
+from digest_pipeline.models import DayLedger, DigestEntry, ListingInfo
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline.stages import StageReport, assemble, fetch, publish, render, translate
@@ -45,9 +45,9 @@ def test_each_stage_says_which_one_must_come_before(tmp_path: Path) -> None:
 
 def test_a_paper_without_its_row_of_summaries_fails_the_digest_instead_of_leaving_it(tmp_path: Path) -> None:
     shop = translated_sample(tmp_path)
-    file = shop.home.summaries_file(SAMPLE_DAY, "zh")
-    rows = shop.home.read_table(file, tables.TRANSLATED_SUMMARIES)
-    shop.home.write_table(file, rows.slice(1))
+    file = shop.storage.summaries_file(SAMPLE_DAY, "zh")
+    rows = shop.storage.read_table(file, tables.TRANSLATED_SUMMARIES)
+    shop.storage.write_table(file, rows.slice(1))
     with pytest.raises(SourceError, match=rf"1 papers of {SAMPLE_DAY} have no row in .*, e\.g\. {rows['arxiv_id'][0]}"):
         render(shop, SAMPLE_DAY)
 
@@ -60,17 +60,17 @@ def test_a_digest_that_loses_a_paper_says_so_at_its_end_in_its_ledger_and_its_ch
     shop = translated_sample(tmp_path)
     assert all(passed(render(shop, SAMPLE_DAY)).values())
 
-    def forgetful(facts: DayFacts, ledger: DayLedger, entries: Sequence[DigestEntry], *more: Any, **named: Any) -> str:
+    def forgetful(facts: ListingInfo, ledger: DayLedger, entries: Sequence[DigestEntry], *more: Any, **named: Any) -> str:
         return render_digest(facts, ledger, entries[1:] if ledger.category == "cs.IR" else entries, *more, **named)
 
     monkeypatch.setattr("digest_pipeline.stages.render_digest", forgetful)
     report = render(shop, SAMPLE_DAY)
     assert passed(report) == {"every_paper_is_in_the_digest": False, "announced_fetched_and_rendered_are_equal": False}
-    (row,) = [row for row in read_ledger(shop.home, SAMPLE_DAY) if row.category == "cs.IR"]
+    (row,) = [row for row in read_ledger(shop.storage, SAMPLE_DAY) if row.category == "cs.IR"]
     assert row.rendered == row.fetched - 1
     (lost,) = row.missing_rendered
     assert f"zh/cs.IR: {lost}" in report.findings[0].description
-    end = shop.home.read_text(f"{shop.home.digest_folder('zh', SAMPLE_DAY)}/cs.IR.md")[-200:]
+    end = shop.storage.read_text(f"{shop.storage.digest_folder('zh', SAMPLE_DAY)}/cs.IR.md")[-200:]
     assert f"announced 6 = fetched 6 = translated 6 + untranslated 0 ≠ rendered {row.rendered}" in end
     assert lost in end
 
@@ -83,4 +83,4 @@ def test_pages_without_a_search_index_are_published_with_a_warning(tmp_path: Pat
     (finding,) = report.findings
     assert (finding.name, finding.passed, finding.is_warning) == ("the_pages_can_be_searched", False, True)
     assert "could not run" in finding.description
-    assert shop.home.exists("site/index.html")
+    assert shop.storage.exists("site/index.html")

@@ -14,7 +14,7 @@ import json
 from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 
-from digest_pipeline.errors import ProviderRefused
+from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.translation.provider import ChatRequest, ProviderAnswer, TryAgain
 
 
@@ -25,12 +25,12 @@ class CommandProvider:
         self._command = command
 
     async def complete(self, request: ChatRequest) -> ProviderAnswer:
-        """Raises ProviderRefused where there is no such program, else TryAgain where it fails or takes too long."""
+        """Raises EndpointConfigurationError where there is no such program, else TryAgain where it fails or takes too long."""
         question = {"model": request.model, "messages": list(request.messages), "schema": request.prompt.json_schema}
         try:
             process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         except OSError as error:
-            raise ProviderRefused(f"{self._command[0]} cannot be started: {error.strerror}", what_to_do="correct MODEL_COMMAND") from None
+            raise EndpointConfigurationError(f"{self._command[0]} cannot be started: {error.strerror}", hint="correct MODEL_COMMAND") from None
         try:
             async with asyncio.timeout(request.timeout_seconds):
                 answer, complaint = await process.communicate(json.dumps(question).encode())

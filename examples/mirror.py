@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
+from digest_pipeline.arxiv import atom, rss
+from digest_pipeline.arxiv.http import RawResponse
+from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.errors import DigestError, SourceError
-from digest_pipeline.model import AnnounceType, Evidence, id_sort_key
+from digest_pipeline.models import AnnounceType, Evidence, id_sort_key
 from digest_pipeline.settings import load_settings
-from digest_pipeline.sources import atom, rss
-from digest_pipeline.sources.raw import RawManifest, RawStore
-from digest_pipeline.sources.transport import Capture
 from digest_pipeline.workshop import Workshop
 
 
@@ -27,11 +27,11 @@ def keep_mirrored(folder: Path, day: date, raw: RawStore, now: datetime) -> RawM
     """Keeps the saved answers of the listing dated `day`. Raises SourceError for a day that is not there or is another's."""
     feed = _read(folder / day.isoformat() / "rss.xml", now)
     if why := rss.why_unusable(feed.body):
-        raise SourceError(f"{feed.url} is no announcement feed: {why}", what_to_do="save the day again")
+        raise SourceError(f"{feed.url} is no announcement feed: {why}", hint="save the day again")
     announcement = rss.parse_feed(feed.body)
     if announcement.dated != day or not announcement.items:
         raise SourceError(
-            f"{feed.url} holds {len(announcement.items)} items dated {announcement.dated}, not the listing of {day}", what_to_do="save the day again"
+            f"{feed.url} holds {len(announcement.items)} items dated {announcement.dated}, not the listing of {day}", hint="save the day again"
         )
     files = (raw.keep_file(day, "rss", feed), *(raw.keep_file(day, "api", answer) for answer in _api_answers(folder / day.isoformat(), now)))
     new = sorted((item.arxiv_id for item in announcement.items if item.announce_type is AnnounceType.NEW), key=id_sort_key)
@@ -42,18 +42,18 @@ def keep_mirrored(folder: Path, day: date, raw: RawStore, now: datetime) -> RawM
     return manifest
 
 
-def _api_answers(folder: Path, now: datetime) -> Iterator[Capture]:
+def _api_answers(folder: Path, now: datetime) -> Iterator[RawResponse]:
     for path in sorted(folder.glob("api*.xml")):
         answer = _read(path, now)
         if why := atom.why_unusable(answer.body):
-            raise SourceError(f"{path} is no answer of the API: {why}", what_to_do="save the day again")
+            raise SourceError(f"{path} is no answer of the API: {why}", hint="save the day again")
         yield answer
 
 
-def _read(path: Path, now: datetime) -> Capture:
+def _read(path: Path, now: datetime) -> RawResponse:
     if not path.is_file():
-        raise SourceError(f"there is no {path}", what_to_do="save the day's feed under that name")
-    return Capture(path.as_uri(), now, 200, path.read_bytes())
+        raise SourceError(f"there is no {path}", hint="save the day's feed under that name")
+    return RawResponse(path.as_uri(), now, 200, path.read_bytes())
 
 
 def main(folder: str, day: str) -> None:

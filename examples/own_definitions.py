@@ -15,7 +15,7 @@ import dagster as dg
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.partitions import day_of, listing_day_partitions
 from digest_pipeline.settings import Settings, load_settings
-from digest_pipeline.translation.desk import TranslationDesk
+from digest_pipeline.translation.translator import Translator
 from digest_pipeline.workshop import Workshop
 from examples.command_provider import CommandProvider
 from examples.ris import read_entries, render_ris
@@ -25,10 +25,10 @@ class OwnWorkshop(Workshop):
     """The usual tools, with a provider of our own at the translation desk."""
 
     @cached_property
-    def translation_desk(self) -> TranslationDesk:
-        desk = super().translation_desk
+    def translator(self) -> Translator:
+        translator = super().translator
         command = shlex.split(os.environ.get("MODEL_COMMAND", ""))
-        return replace(desk, make_provider=lambda: CommandProvider(command), make_batch_endpoint=None) if command else desk
+        return replace(translator, make_provider=lambda: CommandProvider(command), make_batch_endpoint=None) if command else translator
 
 
 def ris_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -36,8 +36,8 @@ def ris_asset(settings: Settings) -> dg.AssetsDefinition:
     def ris_file(context: dg.AssetExecutionContext, workshop: dg.ResourceParam[Workshop]) -> dg.MaterializeResult[None]:
         """The day as references: `ris/<day>.ris`."""
         day = day_of(context.partition_key)
-        entries = read_entries(workshop.home, day, workshop.languages[0].tag)
-        path = workshop.home.write_text(f"ris/{day}.ris", render_ris(entries))
+        entries = read_entries(workshop.storage, day, workshop.languages[0].tag)
+        path = workshop.storage.write_text(f"ris/{day}.ris", render_ris(entries))
         return dg.MaterializeResult(metadata={"path": str(path), "references": len(entries)})
 
     return ris_file

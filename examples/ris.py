@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from digest_pipeline import tables
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import DigestEntry
+from digest_pipeline.models import DigestEntry
 from digest_pipeline.settings import load_settings
+from digest_pipeline.storage import Storage
 from digest_pipeline.workshop import Workshop
 
 
@@ -40,14 +40,14 @@ def _fields(entry: DigestEntry) -> Iterator[tuple[str, str]]:
     yield "ER", ""
 
 
-def read_entries(home: DataHome, day: date, language: str) -> list[DigestEntry]:
+def read_entries(storage: Storage, day: date, language: str) -> list[DigestEntry]:
     """A finished day's papers with their summaries. Raises FileNotFoundError where there are none yet."""
-    papers = tables.papers_from_table(home.read_table(home.papers_file(day), tables.PAPERS))
-    rows = tables.summaries_from_table(home.read_table(home.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
+    papers = tables.papers_from_table(storage.read_table(storage.papers_file(day), tables.PAPERS))
+    rows = tables.summaries_from_table(storage.read_table(storage.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
     summaries = {row.arxiv_id: row for row in rows}
     return [DigestEntry(paper, summaries[paper.arxiv_id]) for paper in papers]
 
 
 if __name__ == "__main__":
     shop = Workshop(load_settings())
-    sys.stdout.write(render_ris(read_entries(shop.home, date.fromisoformat(sys.argv[1]), shop.languages[0].tag)))
+    sys.stdout.write(render_ris(read_entries(shop.storage, date.fromisoformat(sys.argv[1]), shop.languages[0].tag)))

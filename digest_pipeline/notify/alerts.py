@@ -29,9 +29,9 @@ import jinja2
 from pydantic import SecretStr
 
 from digest_pipeline.errors import DeliveryError, SettingsError
-from digest_pipeline.home import DataHome
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.settings import Settings
+from digest_pipeline.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ class RunFailed:
     job: str
     days: tuple[str, ...]
     """Partition keys; empty for a run without partitions."""
-    what_happened: str
-    what_to_do: str
+    message: str
+    hint: str
     link: str
     occasion: str
 
@@ -75,8 +75,8 @@ class BackfillFailed:
     backfill_id: str
     run_id: str
     days: tuple[str, ...]
-    what_happened: str
-    what_to_do: str
+    message: str
+    hint: str
     link: str
 
     @property
@@ -139,11 +139,11 @@ class DigestReady:
         return message_key("ready", self.day, self.language)
 
 
-Message = RunFailed | BackfillFailed | CheckFailed | ListingLate | DigestReady
+Alert = RunFailed | BackfillFailed | CheckFailed | ListingLate | DigestReady
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """A rendered message on its way: what lies in the outbox."""
 
     key: str
@@ -162,19 +162,19 @@ class Destination(Protocol):
     shown: str
     """How messages for people name it, e.g. `Slack (entry 2 of DIGEST_ALERT_URLS)`."""
 
-    def send(self, letter: Letter) -> None:
+    def send(self, message: Message) -> None:
         """Raises DeliveryError where the service did not take it."""
 
 
 # -- rendering ------------------------------------------------------------------------------------
 
 
-def render(message: Message, settings: Settings, now: datetime) -> Letter:
-    """The letter of `message`: its template's first line is the title, the rest the body; no secret is in it."""
+def render(message: Alert, settings: Settings, now: datetime) -> Message:
+    """The message of `message`: its template's first line is the title, the rest the body; no secret is in it."""
     text = _templates().get_template(f"{message.template}.txt.jinja").render({f.name: getattr(message, f.name) for f in fields(message)})
     title, _, body = _without_secrets(text.strip(), settings).partition("\n")
     audience = Audience.READERS if isinstance(message, DigestReady) else Audience.OPERATOR
-    return Letter(message.key, audience, _one_line(title), _cut(body.strip()), now.isoformat())
+    return Message(message.key, audience, _one_line(title), _cut(body.strip()), now.isoformat())
 
 
 def secret_values(settings: Settings) -> tuple[str, ...]:
@@ -226,91 +226,93 @@ def _templates() -> jinja2.Environment:
 # -- the outbox -----------------------------------------------------------------------------------
 
 
-def post(home: DataHome, settings: Settings, message: Message, *, now: Callable[[], datetime]) -> bool:
+def post(storage: Storage, settings: Settings, message: Alert, *, now: Callable[[], datetime]) -> bool:
     """Puts `message` into the outbox; False where nobody is to be told, or this was posted or sent before."""
-    letter = render(message, settings, now())
-    if not _addresses(settings, letter.audience) or home.exists(_outbox_file(letter.key)) or home.exists(f"notify/sent/{letter.key}.json"):
+    rendered = render(message, settings, now())
+    if (
+        not _addresses(settings, rendered.audience)
+        or storage.exists(_outbox_file(rendered.key))
+        or storage.exists(f"notify/sent/{rendered.key}.json")
+    ):
         return False
-    home.write_text(_outbox_file(letter.key), json.dumps(asdict(letter), ensure_ascii=False, indent=1))
+    storage.write_text(_outbox_file(rendered.key), json.dumps(asdict(rendered), ensure_ascii=False, indent=1))
     return True
 
 
-def waiting(home: DataHome) -> list[Letter]:
-    """The letters in the outbox, oldest first."""
-    letters = [_read_letter(home, name) for name in home.names("notify/outbox") if name.endswith(".json")]
-    return sorted(letters, key=lambda letter: letter.posted_at)
+def waiting(storage: Storage) -> list[Message]:
+    """The messages in the outbox, oldest first."""
+    messages = [_read_message(storage, name) for name in storage.names("notify/outbox") if name.endswith(".json")]
+    return sorted(messages, key=lambda message: message.posted_at)
 
 
-def deliver_waiting(home: DataHome, settings: Settings, *, now: Callable[[], datetime], most_seconds: float = 30.0) -> int:
+def deliver_waiting(storage: Storage, settings: Settings, *, now: Callable[[], datetime], most_seconds: float = 30.0) -> int:
     """Sends what waits in the outbox; returns how many messages went out.
 
-    A service that does not take a letter keeps no other from being tried; DeliveryError names them at the end. After
-    `most_seconds` no further letter is begun: the rest waits for the next call, as a dead service takes seconds each.
+    A service that does not take a message keeps no other from being tried; DeliveryError names them at the end. After
+    `most_seconds` no further message is begun: the rest waits for the next call, as a dead service takes seconds each.
     """
     delivered, troubles = 0, []
     deadline = time.monotonic() + most_seconds
-    for letter in waiting(home):
+    for message in waiting(storage):
         if time.monotonic() > deadline:
             break
         try:
-            delivered += _deliver(home, letter, *_readable_destinations(settings, letter.audience), now)
+            delivered += _deliver(storage, message, *_readable_destinations(settings, message.audience), now)
         except DeliveryError as error:
             troubles.append(str(error))
     if troubles:
-        raise DeliveryError(
-            "; ".join(dict.fromkeys(troubles)), what_to_do="it is tried again by itself; see docs/runbook.md, “An alert cannot be sent”"
-        )
+        raise DeliveryError("; ".join(dict.fromkeys(troubles)), hint="it is tried again by itself; see docs/runbook.md, “An alert cannot be sent”")
     return delivered
 
 
-def _deliver(home: DataHome, letter: Letter, to: Sequence[Destination], unreadable: Sequence[SettingsError], now: Callable[[], datetime]) -> int:
-    """`unreadable` addresses keep the letter waiting, as a dead service does, so that they get it once they are mended."""
-    deliveries = Deliveries(home, now)
+def _deliver(storage: Storage, message: Message, to: Sequence[Destination], unreadable: Sequence[SettingsError], now: Callable[[], datetime]) -> int:
+    """`unreadable` addresses keep the message waiting, as a dead service does, so that they get it once they are mended."""
+    deliveries = Deliveries(storage, now)
     troubles, pending, sent = [str(error) for error in unreadable], False, 0
     for destination in to:
-        claim = deliveries.claim(letter.key, destination.fingerprint)
+        claim = deliveries.claim(message.key, destination.fingerprint)
         pending = pending or claim is Claim.LATER
         if claim is not Claim.SEND:
             continue
         try:
-            destination.send(letter)
+            destination.send(message)
         except DeliveryError as error:
-            deliveries.release(letter.key, destination.fingerprint)
+            deliveries.release(message.key, destination.fingerprint)
             troubles.append(str(error))
         else:
-            deliveries.confirm(letter.key, destination.fingerprint)
+            deliveries.confirm(message.key, destination.fingerprint)
             sent += 1
     if not troubles and not pending:
-        _finish(home, letter, deliveries)
-    elif _too_old(letter, now()):
-        _give_up(home, letter, deliveries)
+        _finish(storage, message, deliveries)
+    elif _too_old(message, now()):
+        _give_up(storage, message, deliveries)
     if troubles:
         raise DeliveryError("; ".join(troubles))
     return sent
 
 
-def _finish(home: DataHome, letter: Letter, deliveries: Deliveries) -> None:
-    deliveries.close(letter.key)
-    home.delete(_outbox_file(letter.key))
+def _finish(storage: Storage, message: Message, deliveries: Deliveries) -> None:
+    deliveries.close(message.key)
+    storage.delete(_outbox_file(message.key))
 
 
-def _give_up(home: DataHome, letter: Letter, deliveries: Deliveries) -> None:
-    log.error("%s could not be delivered for %d days and is now in notify/undelivered/", letter.title, LIFETIME.days)
-    home.write_text(f"notify/undelivered/{letter.key}.json", json.dumps(asdict(letter), ensure_ascii=False, indent=1))
-    _finish(home, letter, deliveries)
+def _give_up(storage: Storage, message: Message, deliveries: Deliveries) -> None:
+    log.error("%s could not be delivered for %d days and is now in notify/undelivered/", message.title, LIFETIME.days)
+    storage.write_text(f"notify/undelivered/{message.key}.json", json.dumps(asdict(message), ensure_ascii=False, indent=1))
+    _finish(storage, message, deliveries)
 
 
-def _too_old(letter: Letter, moment: datetime) -> bool:
-    return moment - datetime.fromisoformat(letter.posted_at) > LIFETIME
+def _too_old(message: Message, moment: datetime) -> bool:
+    return moment - datetime.fromisoformat(message.posted_at) > LIFETIME
 
 
 def _outbox_file(key: str) -> str:
     return f"notify/outbox/{key}.json"
 
 
-def _read_letter(home: DataHome, name: str) -> Letter:
-    data: dict[str, Any] = json.loads(home.read_text(f"notify/outbox/{name}"))
-    return Letter(**{**data, "audience": Audience(data["audience"])})
+def _read_message(storage: Storage, name: str) -> Message:
+    data: dict[str, Any] = json.loads(storage.read_text(f"notify/outbox/{name}"))
+    return Message(**{**data, "audience": Audience(data["audience"])})
 
 
 # -- Apprise --------------------------------------------------------------------------------------
@@ -361,7 +363,7 @@ class AppriseDestination:
             scheme = re.match(r"[a-z0-9+.-]{1,20}(?=://)", address)
             raise SettingsError(
                 f"{place} is no address that Apprise understands ({f'it begins with {scheme[0]}://' if scheme else 'it has no scheme such as slack://'})",
-                what_to_do="see Apprise's list of services for its form; a comma inside an address is written %2C",
+                hint="see Apprise's list of services for its form; a comma inside an address is written %2C",
             )
         self._service = service
         self._parts = _secret_parts(address)
@@ -370,15 +372,15 @@ class AppriseDestination:
         masked = cast("str", service.url(privacy=True))  # type: ignore[no-untyped-call]
         self.fingerprint = hashlib.sha256(f"{masked} {place}".encode()).hexdigest()[:16]
 
-    def send(self, letter: Letter) -> None:
+    def send(self, message: Message) -> None:
         import apprise
 
-        kind = apprise.NotifyType.INFO if letter.audience is Audience.READERS else apprise.NotifyType.FAILURE
+        kind = apprise.NotifyType.INFO if message.audience is Audience.READERS else apprise.NotifyType.FAILURE
         with _quiet_apprise() as messages:
-            taken = self._service.notify(title=letter.title, body=letter.body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
+            taken = self._service.notify(title=message.title, body=message.body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
         if not taken:
             reason = _one_line(without_secrets("; ".join(messages), self._parts)) or "no reason given"
-            raise DeliveryError(f"{self.shown} did not take “{letter.title}”: {reason}")
+            raise DeliveryError(f"{self.shown} did not take “{message.title}”: {reason}")
 
 
 def _secret_parts(address: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from digest_pipeline.home import DataHome
+from digest_pipeline.storage import Storage
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,179}")
 _LONGEST_WAIT_MINUTES = 60
@@ -58,7 +58,7 @@ def message_key(*parts: str) -> str:
 class Deliveries:
     """The record below `home`; `now` returns an aware time."""
 
-    home: DataHome
+    storage: Storage
     now: Callable[[], datetime]
 
     def claim(self, key: str, destination: str) -> Claim:
@@ -93,11 +93,11 @@ class Deliveries:
         """Deletes the records of finished messages last touched before `moment`; returns how many."""
         old = [record["key"] for record in map(self._read, self._keys()) if record["complete"] and _last_touch(record) < moment.isoformat()]
         for key in old:
-            self.home.delete(_file(key))
+            self.storage.delete(_file(key))
         return len(old)
 
     def _keys(self) -> list[str]:
-        return [name.removesuffix(".json") for name in self.home.names("notify/sent")]
+        return [name.removesuffix(".json") for name in self.storage.names("notify/sent")]
 
     def _answer(self, record: dict[str, Any], entry: dict[str, Any] | None) -> Claim:
         if record["complete"] or (entry is not None and entry["state"] == _State.SENT):
@@ -120,11 +120,11 @@ class Deliveries:
 
     def _save(self, record: dict[str, Any]) -> None:
         record["touched"] = self.now().isoformat()
-        self.home.write_text(_file(record["key"]), json.dumps(record, indent=1, sort_keys=True))
+        self.storage.write_text(_file(record["key"]), json.dumps(record, indent=1, sort_keys=True))
 
     def _read(self, key: str) -> dict[str, Any]:
         try:
-            record: dict[str, Any] = json.loads(self.home.read_text(_file(key)))
+            record: dict[str, Any] = json.loads(self.storage.read_text(_file(key)))
         except FileNotFoundError:
             return {"key": key, "complete": False, "destinations": {}}
         return record

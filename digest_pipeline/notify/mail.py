@@ -31,14 +31,14 @@ import jinja2
 
 from digest_pipeline import tables
 from digest_pipeline.errors import DeliveryError, SettingsError
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import DayFacts, DigestEntry, Summary, id_sort_key
+from digest_pipeline.models import DigestEntry, ListingInfo, Summary, id_sort_key
 from digest_pipeline.notify.alerts import without_secrets
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.notify.plain import plain_math
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
 from digest_pipeline.site.watch import WatchList, watched_entries
+from digest_pipeline.storage import Storage
 from digest_pipeline.text import one_line, printable
 from digest_pipeline.translation.languages import Language, load_language
 
@@ -72,7 +72,7 @@ def watched_papers(entries: Sequence[DigestEntry], watch_list: WatchList, langua
 class MailDay:
     """One listing day as the mail shows it."""
 
-    facts: DayFacts
+    facts: ListingInfo
     entries: tuple[DigestEntry, ...]
     language: Language
     watches: tuple[WatchedPapers, ...] = ()
@@ -240,9 +240,9 @@ def _is_html(template: str | None) -> bool:
 
 
 def send_day(
-    home: DataHome,
+    storage: Storage,
     settings: Settings,
-    facts: DayFacts,
+    facts: ListingInfo,
     watch_lists: Sequence[WatchList],
     *,
     now: Callable[[], datetime],
@@ -254,11 +254,11 @@ def send_day(
     """
     if settings.smtp_url is None:
         return 0
-    everybody = read_mail_day(home, facts, load_language(settings.languages[0]), watch_lists)
+    everybody = read_mail_day(storage, facts, load_language(settings.languages[0]), watch_lists)
     envelopes = [_Envelope("all", settings.mail_to, everybody)]
     envelopes += [_Envelope(f"watch-{watch.name}", watch.recipients, replace(everybody, watches=(watch,))) for watch in everybody.watches]
     page = public_page(settings, facts.listing_date)
-    return _Post(home, settings, page, now).send([envelope for envelope in envelopes if envelope.recipients])
+    return _Post(storage, settings, page, now).send([envelope for envelope in envelopes if envelope.recipients])
 
 
 def public_page(settings: Settings, day: date) -> str:
@@ -266,16 +266,16 @@ def public_page(settings: Settings, day: date) -> str:
     return f"{settings.site_url.rstrip('/')}/{paths.day_page(settings.languages[0], day)}" if settings.site_url else ""
 
 
-def read_mail_day(home: DataHome, facts: DayFacts, language: Language, watch_lists: Sequence[WatchList]) -> MailDay:
+def read_mail_day(storage: Storage, facts: ListingInfo, language: Language, watch_lists: Sequence[WatchList]) -> MailDay:
     """The day with what each watch list found, from the tables in `home`."""
-    entries = read_entries(home, facts.listing_date, language.tag)
+    entries = read_entries(storage, facts.listing_date, language.tag)
     return MailDay(facts, entries, language, tuple(watched_papers(entries, watch_list, language) for watch_list in watch_lists))
 
 
-def read_entries(home: DataHome, day: date, language: str) -> tuple[DigestEntry, ...]:
+def read_entries(storage: Storage, day: date, language: str) -> tuple[DigestEntry, ...]:
     """The papers of a day with their summaries in one language; a paper without a summary raises KeyError."""
-    papers = tables.papers_from_table(home.read_table(home.papers_file(day), tables.PAPERS))
-    rows = tables.summaries_from_table(home.read_table(home.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
+    papers = tables.papers_from_table(storage.read_table(storage.papers_file(day), tables.PAPERS))
+    rows = tables.summaries_from_table(storage.read_table(storage.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
     by_id: dict[str, Summary] = {row.arxiv_id: row for row in rows}
     return tuple(DigestEntry(paper, by_id[paper.arxiv_id]) for paper in papers)
 
@@ -295,13 +295,13 @@ class _Envelope:
 class _Post:
     """One session's worth of messages over one SMTP connection."""
 
-    home: DataHome
+    storage: Storage
     settings: Settings
     page: str
     now: Callable[[], datetime]
 
     def send(self, envelopes: Sequence[_Envelope]) -> int:
-        deliveries = Deliveries(self.home, self.now)
+        deliveries = Deliveries(self.storage, self.now)
         open_ones = [envelope for envelope in envelopes if not deliveries.is_closed(envelope.key)]
         if not open_ones:
             return 0
@@ -312,7 +312,7 @@ class _Post:
                 done, refused = self._send_envelope(server, envelope, deliveries)
                 sent, troubles = sent + done, troubles + refused
         if troubles:
-            raise DeliveryError("; ".join(troubles), what_to_do="it is tried again by itself; see docs/runbook.md, “Mail cannot be sent”")
+            raise DeliveryError("; ".join(troubles), hint="it is tried again by itself; see docs/runbook.md, “Mail cannot be sent”")
         return sent
 
     def _send_envelope(self, server: smtplib.SMTP, envelope: _Envelope, deliveries: Deliveries) -> tuple[int, list[str]]:
@@ -353,7 +353,7 @@ def connect(settings: Settings) -> Iterator[smtplib.SMTP]:
     """A logged-in SMTP session; raises SettingsError for a bad address and DeliveryError where the server cannot be used."""
     url = parse_smtp_url(settings)
     if "@" not in parseaddr(settings.mail_from)[1]:
-        raise SettingsError("DIGEST_SMTP_URL is set but DIGEST_MAIL_FROM names no sender", what_to_do="set DIGEST_MAIL_FROM=digest@your.domain")
+        raise SettingsError("DIGEST_SMTP_URL is set but DIGEST_MAIL_FROM names no sender", hint="set DIGEST_MAIL_FROM=digest@your.domain")
     try:
         server = _open(url)
     except (smtplib.SMTPException, OSError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from digest_pipeline.model import DigestEntry
+from digest_pipeline.models import DigestEntry
 from digest_pipeline.notify.alerts import DigestReady
 from digest_pipeline.notify.mail import MailDay, counts_by_type, in_reading_order
 from digest_pipeline.notify.plain import plain_math

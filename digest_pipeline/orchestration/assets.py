@@ -16,7 +16,7 @@ import dagster as dg
 
 from digest_pipeline import tables
 from digest_pipeline.calendar import EASTERN
-from digest_pipeline.errors import AnswerStoreError, DataHomeError, DigestError, NotPublishedYet, ProviderRefused, ProviderUnavailable
+from digest_pipeline.errors import AnswerStoreError, DigestError, EndpointConfigurationError, EndpointUnavailable, NotPublishedYet, StorageError
 from digest_pipeline.orchestration import reporting
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.partitions import day_of
@@ -32,7 +32,7 @@ SCHEDULED = "digest/scheduled"
 """Run tag of runs that the schedule started: it asks again by itself, so these need not wait."""
 BACKFILL_TAG = "dagster/backfill"
 FIGURES_UP_TO_DAYS = 5
-MET_BY_EVERY_DAY = (ProviderRefused, ProviderUnavailable, AnswerStoreError, DataHomeError)
+MET_BY_EVERY_DAY = (EndpointConfigurationError, EndpointUnavailable, AnswerStoreError, StorageError)
 """The next day would meet the same: it is not tried, and no answer is paid for that nothing could keep."""
 TRANSIENT_RETRIES = 1
 TRANSIENT_PAUSE_SECONDS = 30
@@ -143,7 +143,7 @@ class _Report:
     def _worth_another_try(self) -> DigestError | None:
         """A single transient failure; not of the model's endpoint, whose own patience has run out by then."""
         errors = list(self.failed.values())
-        return errors[0] if len(errors) == 1 and errors[0].retryable and not isinstance(errors[0], ProviderUnavailable) else None
+        return errors[0] if len(errors) == 1 and errors[0].retryable and not isinstance(errors[0], EndpointUnavailable) else None
 
     def _sentence(self) -> str:
         parts = [f"{day}: {error}" for day, error in self.failed.items()]
@@ -174,7 +174,7 @@ def _materialize_days(context: dg.AssetExecutionContext, config: ListingDayConfi
     with contextlib.ExitStack() as over_all_days:
         if SUMMARIES in selected:
             _collect_what_came_back(context, shop)
-            over_all_days.enter_context(shop.translation_desk.session())
+            over_all_days.enter_context(shop.translator.session())
         if SUMMARIES in selected and shop.sends_batches(is_backfill=len(days) > 1 or BACKFILL_TAG in context.run.tags):
             days = _take_through(context, config, shop, selected & {RAW, PAPERS}, days, outcome)
             if days:
@@ -248,6 +248,6 @@ def _materialize_day(
 
 
 def _record(context: dg.AssetExecutionContext, asset: str, key: str, report: StageReport, shop: Workshop) -> None:
-    context.log_event(reporting.materialization(asset, key, report, f"{shop.home.root}/{report.path}"))
+    context.log_event(reporting.materialization(asset, key, report, f"{shop.storage.root}/{report.path}"))
     for finding in report.findings:
         context.log_event(reporting.check_evaluation(asset, key, finding))

@@ -46,7 +46,7 @@ def batch_sensor(settings: Settings, shop: Workshop, daily_job: Any) -> dg.Senso
             dg.RunRequest(run_key=f"batch of {day}, collected {at}", job_name=daily_job.name, partition_key=day, tags={SCHEDULED: "true"})
             for day, at in ready_days(shop).items()
         ]
-        if shop.translation_desk.store.open_batches():
+        if shop.translator.store.open_batches():
             requests.append(dg.RunRequest(job_name=collect_batches_job.name))
         if requests:
             return requests

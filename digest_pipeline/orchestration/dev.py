@@ -87,7 +87,7 @@ def _wait_for(code_socket: Path, processes: Processes) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not code_socket.exists():
         if processes.ended() or time.monotonic() > deadline:
-            raise DigestError("the code server did not start", what_to_do="read its lines above; `digest doctor` names most causes")
+            raise DigestError("the code server did not start", hint="read its lines above; `digest doctor` names most causes")
         time.sleep(0.1)
 
 
@@ -122,4 +122,4 @@ def serve_dagster(port: int, host: str = "127.0.0.1") -> int:
 def _refuse_taken_port(host: str, port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
-            raise SettingsError(f"port {port} of {host} is taken", what_to_do=f"stop the other server, or: digest dev --port {port + 1}")
+            raise SettingsError(f"port {port} of {host} is taken", hint=f"stop the other server, or: digest dev --port {port + 1}")

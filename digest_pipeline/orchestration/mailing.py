@@ -32,9 +32,9 @@ class MailConfig(dg.Config):
 @dg.op(name="send_mail")
 def send_mail(context: dg.OpExecutionContext, config: MailConfig, workshop: dg.ResourceParam[Workshop]) -> None:
     """Sends the day to everybody who has not got it. A server that does not take it is asked again, then the run fails."""
-    facts = read_facts(workshop.home, day_of(config.day))
+    facts = read_facts(workshop.storage, day_of(config.day))
     try:
-        sent = send_day(workshop.home, workshop.settings, facts, watch_lists(workshop.settings), now=workshop.now)
+        sent = send_day(workshop.storage, workshop.settings, facts, watch_lists(workshop.settings), now=workshop.now)
     except SettingsError as error:
         raise reporting.failure(str(error), {}) from error
     except DeliveryError as error:

@@ -57,7 +57,7 @@ def delete_runs(context: dg.OpExecutionContext, config: RetentionConfig, worksho
     for run_id in runs:
         context.instance.compute_log_manager.delete_logs(prefix=[run_id])
         context.instance.delete_run(run_id)
-    forgotten = Deliveries(workshop.home, workshop.now).forget_before(now - timedelta(days=KEEP_DELIVERIES_DAYS))
+    forgotten = Deliveries(workshop.storage, workshop.now).forget_before(now - timedelta(days=KEEP_DELIVERIES_DAYS))
     context.log.info("%d runs older than %d days deleted, %d deliveries forgotten", len(runs), config.keep_days, forgotten)
 
 

@@ -25,7 +25,7 @@ def prepare_dagster_home() -> Path:
     """
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(project_root() / ".dagster_home")))
     if not home.is_absolute():
-        raise SettingsError(f"DAGSTER_HOME={home} is not absolute", what_to_do="write the whole path")
+        raise SettingsError(f"DAGSTER_HOME={home} is not absolute", hint="write the whole path")
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes(resources.files("digest_pipeline.orchestration").joinpath("dagster.yaml").read_bytes())
@@ -80,5 +80,5 @@ def _require_partition(shop: Workshop, first: date) -> None:
     if first < shop.settings.first_listing:
         raise ListingDateError(
             f"{first} lies before DIGEST_FIRST_LISTING={shop.settings.first_listing}",
-            what_to_do=f"set it to {first} or earlier; 2007-04-02 is the earliest",
+            hint=f"set it to {first} or earlier; 2007-04-02 is the earliest",
         )

@@ -68,7 +68,7 @@ def tell_of_failed_runs(settings: Settings, shop: Workshop, status: dg.DefaultSe
         if failures.will_be_retried(context.dagster_run):
             context.log.info("run %s failed and is retried by itself", context.dagster_run.run_id)
             return
-        posted = alerts.post(shop.home, settings, _run_message(context, settings), now=shop.now)
+        posted = alerts.post(shop.storage, settings, _run_message(context, settings), now=shop.now)
         context.log.info(
             "run %s failed; %s", context.dagster_run.run_id, "an alert is on its way" if posted else "nobody is to be told, or was told before"
         )
@@ -78,17 +78,17 @@ def tell_of_failed_runs(settings: Settings, shop: Workshop, status: dg.DefaultSe
 
 def _run_message(context: dg.RunFailureSensorContext, settings: Settings) -> RunFailed | BackfillFailed:
     run = context.dagster_run
-    what_happened, what_to_do = failures.cause(context)
+    message, hint = failures.cause(context)
     days, link = failures.days_of(run), _run_link(settings, run.run_id)
     backfill = run.tags.get("dagster/backfill")
     if backfill:
-        return BackfillFailed(backfill, run.run_id, days, what_happened, what_to_do, link)
-    return RunFailed(run.run_id, run.job_name, days, what_happened, what_to_do, link, _occasion(run, days, what_happened))
+        return BackfillFailed(backfill, run.run_id, days, message, hint, link)
+    return RunFailed(run.run_id, run.job_name, days, message, hint, link, _occasion(run, days, message))
 
 
-def _occasion(run: dg.DagsterRun, days: tuple[str, ...], what_happened: str) -> str:
+def _occasion(run: dg.DagsterRun, days: tuple[str, ...], message: str) -> str:
     """The run, or for the schedule's repeated tries of one listing their common cause, whatever numbers are in its words."""
-    return f"{days} {re.sub(r'[0-9]+', '#', what_happened)[:120]}" if SCHEDULED in run.tags else run.run_id
+    return f"{days} {re.sub(r'[0-9]+', '#', message)[:120]}" if SCHEDULED in run.tags else run.run_id
 
 
 def _run_link(settings: Settings, run_id: str) -> str:
@@ -106,7 +106,7 @@ def tell_of_failed_checks(settings: Settings, shop: Workshop, status: dg.Default
         now = shop.now().timestamp()
         since = float(context.cursor) - _OVERLAP_SECONDS if context.cursor else now
         found = [record for check in CHECKS for record in _failed_since(context.instance, AssetCheckKey(dg.AssetKey(check.asset), check.name), since)]
-        posted = sum(alerts.post(shop.home, settings, _check_message(context.instance, record, settings), now=shop.now) for record in found)
+        posted = sum(alerts.post(shop.storage, settings, _check_message(context.instance, record, settings), now=shop.now) for record in found)
         context.update_cursor(str(now))
         return dg.SkipReason(f"{posted} new failed checks" if posted else "no new failed check")
 
@@ -153,11 +153,11 @@ def tell_of_late_listings(settings: Settings, shop: Workshop, status: dg.Default
     )
     def tell_of_late_listings_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         day = _newest_due(shop.now(), settings)
-        known = shop.home.days_of("ledger")
+        known = shop.storage.days_of("ledger")
         if not known or day in known or day < known[0]:  # a pipeline that never made a digest misses none
             return dg.SkipReason(f"no listing up to {day} is late")
         link = f"{settings.dagster_url.rstrip('/')}/runs?q[]=tag%3Adigest%2Flisting%3D{day}"
-        alerts.post(shop.home, settings, ListingLate(day.isoformat(), LATE_AFTER_HOURS, link), now=shop.now)
+        alerts.post(shop.storage, settings, ListingLate(day.isoformat(), LATE_AFTER_HOURS, link), now=shop.now)
         context.log.warning("the listing of %s is late", day)
         return dg.SkipReason(f"the listing of {day} is late")
 
@@ -216,11 +216,11 @@ def _recent_keys(shop: Workshop) -> Iterator[str]:
 def _announce(context: dg.SensorEvaluationContext, settings: Settings, shop: Workshop, key: str) -> Sequence[dg.RunRequest]:
     from digest_pipeline.notify.ready import announcement
 
-    day = read_mail_day(shop.home, read_facts(shop.home, day_of(key)), shop.languages[0], watch_lists(settings))
+    day = read_mail_day(shop.storage, read_facts(shop.storage, day_of(key)), shop.languages[0], watch_lists(settings))
     if _waits_for_its_batch(day):
         context.log.info("%s waits for its batch; readers are told when it is whole", key)
         return []
-    alerts.post(shop.home, settings, announcement(day, public_page(settings, day_of(key))), now=shop.now)
+    alerts.post(shop.storage, settings, announcement(day, public_page(settings, day_of(key))), now=shop.now)
     return [mail_run_request(key)] if settings.smtp_url is not None else []
 
 
@@ -240,7 +240,7 @@ def deliver_messages(settings: Settings, shop: Workshop, status: dg.DefaultSenso
     )
     def deliver_messages_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         try:
-            sent = alerts.deliver_waiting(shop.home, settings, now=shop.now)
+            sent = alerts.deliver_waiting(shop.storage, settings, now=shop.now)
         except DeliveryError as error:
             context.log.error("%s", error)
             return dg.SkipReason(str(error))

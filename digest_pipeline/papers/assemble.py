@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from digest_pipeline import taxonomy
+from digest_pipeline.arxiv.atom import ApiRecord
+from digest_pipeline.arxiv.listing import unique_items
+from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
+from digest_pipeline.arxiv.rss import FeedItem
 from digest_pipeline.errors import SourceError
-from digest_pipeline.model import AnnounceType, Evidence, Paper, id_sort_key
-from digest_pipeline.sources.atom import ApiRecord
-from digest_pipeline.sources.listing import unique_items
-from digest_pipeline.sources.raw import RawManifest, RawStore
-from digest_pipeline.sources.rss import FeedItem
+from digest_pipeline.models import AnnounceType, Evidence, Paper, id_sort_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str,
         if not paper.title or not paper.abstract:
             raise SourceError(
                 f"{paper.arxiv_id}v{paper.version}, announced {day}, has no {'abstract' if paper.title else 'title'} in arXiv's answer",
-                what_to_do=f"look at {paper.abs_url}; refetch the day once arXiv shows it whole",
+                hint=f"look at {paper.abs_url}; refetch the day once arXiv shows it whole",
             )
     papers.sort(key=lambda p: id_sort_key(p.arxiv_id), reverse=True)
     fallback = tuple(i.arxiv_id for i in items if (i.arxiv_id, i.version) not in records)

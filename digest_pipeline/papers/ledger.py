@@ -15,26 +15,26 @@ from statistics import median
 import pyarrow as pa
 
 from digest_pipeline import tables
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import ALL, DayFacts, DayLedger, Evidence, Paper, Summary
+from digest_pipeline.arxiv.raw_store import RawManifest
+from digest_pipeline.models import ALL, DayLedger, Evidence, ListingInfo, Paper, Summary
 from digest_pipeline.papers.assemble import counts_by_type, under
-from digest_pipeline.sources.raw import RawManifest
+from digest_pipeline.storage import Storage
 
 
-def day_facts(manifest: RawManifest, *, is_sample: bool) -> DayFacts:
-    return DayFacts(manifest.listing_date, manifest.announced, manifest.evidence, is_sample, manifest.notes)
+def day_facts(manifest: RawManifest, *, is_sample: bool) -> ListingInfo:
+    return ListingInfo(manifest.listing_date, manifest.announced, manifest.evidence, is_sample, manifest.notes)
 
 
-def write_facts(home: DataHome, facts: DayFacts) -> None:
+def write_facts(storage: Storage, facts: ListingInfo) -> None:
     values = {**asdict(facts), "listing_date": facts.listing_date.isoformat()}
-    home.write_text(_facts_file(facts.listing_date), json.dumps(values, ensure_ascii=False, indent=1))
+    storage.write_text(_facts_file(facts.listing_date), json.dumps(values, ensure_ascii=False, indent=1))
 
 
-def read_facts(home: DataHome, day: date) -> DayFacts:
+def read_facts(storage: Storage, day: date) -> ListingInfo:
     """Raises FileNotFoundError where the day has no digest yet."""
-    values = json.loads(home.read_text(_facts_file(day)))
+    values = json.loads(storage.read_text(_facts_file(day)))
     evidence = Evidence(values["evidence"]) if values["evidence"] else None
-    return DayFacts(date.fromisoformat(values["listing_date"]), values["announced"], evidence, values["is_sample"], tuple(values["notes"]))
+    return ListingInfo(date.fromisoformat(values["listing_date"]), values["announced"], evidence, values["is_sample"], tuple(values["notes"]))
 
 
 def _facts_file(day: date) -> str:
@@ -75,21 +75,21 @@ def in_category(category: str, papers: Sequence[Paper]) -> list[Paper]:
     return list(papers) if category == ALL else under(category, papers)
 
 
-def write_ledger(home: DataHome, day: date, rows: Sequence[DayLedger]) -> None:
-    home.write_table(home.ledger_file(day), pa.Table.from_pylist([asdict(row) for row in rows], schema=tables.LEDGER))
+def write_ledger(storage: Storage, day: date, rows: Sequence[DayLedger]) -> None:
+    storage.write_table(storage.ledger_file(day), pa.Table.from_pylist([asdict(row) for row in rows], schema=tables.LEDGER))
 
 
-def read_ledger(home: DataHome, day: date) -> list[DayLedger]:
+def read_ledger(storage: Storage, day: date) -> list[DayLedger]:
     """The day's rows; `by_type` is not kept and comes back empty. Raises FileNotFoundError."""
-    rows = home.read_table(home.ledger_file(day), tables.LEDGER).to_pylist()
+    rows = storage.read_table(storage.ledger_file(day), tables.LEDGER).to_pylist()
     return [DayLedger(**{**row, **{n: tuple(row[n]) for n in ("missing_fetched", "missing_rendered")}}) for row in rows]
 
 
-def usual_size(home: DataHome, day: date, *, weeks: int = 8) -> float | None:
+def usual_size(storage: Storage, day: date, *, weeks: int = 8) -> float | None:
     """Median number of papers of the last listings of the same weekday before `day`; None with fewer than three known."""
     sizes = [
-        home.read_table(home.papers_file(d), tables.PAPERS).num_rows
-        for d in home.days_of("papers")
+        storage.read_table(storage.papers_file(d), tables.PAPERS).num_rows
+        for d in storage.days_of("papers")
         if d < day and d.weekday() == day.weekday() and (day - d).days <= 7 * weeks
     ]
     known = [size for size in sizes if size]

@@ -23,8 +23,8 @@ from typing import Any
 import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from digest_pipeline import model, tables
-from digest_pipeline.model import AnnounceType, DayFacts, Evidence, SummaryStatus
+from digest_pipeline import models, tables
+from digest_pipeline.models import AnnounceType, Evidence, ListingInfo, SummaryStatus
 from digest_pipeline.reference.rooms import rooms_svg
 from digest_pipeline.settings import Settings, setting_name
 
@@ -66,7 +66,7 @@ def formats_markdown() -> str:
             "status": member_docs(SummaryStatus),
         },
         flags=FINDINGS.values(),
-        facts=tuple(field.name for field in fields(DayFacts)),
+        facts=tuple(field.name for field in fields(ListingInfo)),
         jsonl_fields=JSONL_FIELDS,
         statistics_columns=CSV_COLUMNS,
     )
@@ -124,7 +124,7 @@ def _version(schema: pa.Schema) -> str:
 
 def member_docs(kind: type[StrEnum]) -> dict[str, str]:
     """Value → the string that follows the member in the source; python keeps none at run time."""
-    tree = ast.parse(inspect.getsource(model))
+    tree = ast.parse(inspect.getsource(models))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__)
     found: dict[str, str] = {}
     for here, after in pairwise(body):

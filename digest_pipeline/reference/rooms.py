@@ -1,7 +1,7 @@
 """`docs/images/rooms.svg`: which room of the package imports which, drawn from the import statements themselves.
 
 What lives here: reading the imports, leaving out what follows from others, and a small layered drawing. What does
-not: judging them; `digest_pipeline_tests/test_documents_rooms.py` holds their direction.
+not: judging them; `digest_pipeline_tests/test_architecture.py` holds their direction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = Path(digest_pipeline.__file__).parent
 
 FOUNDATION = "foundation"
 MEMBERS = {
-    FOUNDATION: ("calendar", "errors", "home", "model", "sample", "settings", "tables", "taxonomy", "text"),
+    FOUNDATION: ("calendar", "errors", "storage", "models", "sample", "settings", "tables", "taxonomy", "text"),
     "steps": ("stages", "workshop", "forecast", "reconcile", "doctor"),
     "entrances": ("definitions", "cli"),
 }
@@ -33,10 +33,10 @@ WORDS = {
     "steps": "fetch → assemble → translate → render → publish",
     "notify": "a finished or failed day → people",
     "site": "pages, feeds, search, exports",
-    "digest": "papers + summaries → Markdown",
+    "markdown": "papers + summaries → Markdown",
     "papers": "kept answers → one typed table",
     "translation": "papers → checked summaries, paid once",
-    "sources": "a listing date → arXiv's answers, kept whole",
+    "arxiv": "a listing date → arXiv's answers, kept whole",
     "reference": "the generated documents",
     FOUNDATION: "calendar · errors · data home · nouns · sample · settings · tables · taxonomy · text",
 }

@@ -27,8 +27,7 @@ from typing import Any, Self
 
 from digest_pipeline import tables
 from digest_pipeline.calendar import load_calendar, today_eastern
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import ALL, DigestEntry, Paper
+from digest_pipeline.models import ALL, DigestEntry, Paper
 from digest_pipeline.site import paths
 from digest_pipeline.site.archive import archive_view
 from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows, SiteDay
@@ -41,6 +40,7 @@ from digest_pipeline.site.search import SearchOutcome, search_page_values, updat
 from digest_pipeline.site.statistics import DayCounts, day_numbers, day_rows, statistics_files, statistics_page_data
 from digest_pipeline.site.versions import PaperHistory, history_of
 from digest_pipeline.site.views import category_name, counts_by_type, day_view, paper_view, shown_categories, weekday_names
+from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import Language, load_language
 
 __all__ = ["SiteOptions", "SiteReport", "SiteSettings", "build_site"]
@@ -74,11 +74,11 @@ class SiteReport:
     seconds: float
 
 
-def build_site(home: DataHome, options: SiteOptions, *, now: Callable[[], datetime]) -> SiteReport:
+def build_site(storage: Storage, options: SiteOptions, *, now: Callable[[], datetime]) -> SiteReport:
     """Brings `site/` up to date with the tables. `now` (aware) decides only which days the archive calls missing."""
     started = time.monotonic()
-    with _Writer(home) as writer:
-        build = _Build(home, options, writer, today_eastern(now()))
+    with _Writer(storage) as writer:
+        build = _Build(storage, options, writer, today_eastern(now()))
         build.run()
     return SiteReport(
         days=len(build.new.days),
@@ -88,7 +88,7 @@ def build_site(home: DataHome, options: SiteOptions, *, now: Callable[[], dateti
         files_written=writer.written,
         files_unchanged=writer.unchanged,
         files_removed=writer.removed,
-        unfinished_days=tuple(day for day in home.days_of("papers") if day not in build.new.days),
+        unfinished_days=tuple(day for day in storage.days_of("papers") if day not in build.new.days),
         search_problem=build.search_problem,
         seconds=time.monotonic() - started,
     )
@@ -97,8 +97,8 @@ def build_site(home: DataHome, options: SiteOptions, *, now: Callable[[], dateti
 class _Writer:
     """Writes files below site/ a few at a time; an error of any of them ends the build."""
 
-    def __init__(self, home: DataHome) -> None:
-        self._home = home
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="site-writer")
         self._pending: list[Future[bool]] = []
         self.written = self.unchanged = self.removed = 0
@@ -107,11 +107,11 @@ class _Writer:
         """Returns `path`, for the lists of files."""
         if len(self._pending) >= 32 * _WRITERS:  # bounds what waits in memory
             self.flush()
-        self._pending.append(self._pool.submit(self._home.write_if_changed, f"site/{path}", content))
+        self._pending.append(self._pool.submit(self._storage.write_if_changed, f"site/{path}", content))
         return path
 
     def remove(self, path: str) -> None:
-        self._home.delete(f"site/{path}")
+        self._storage.delete(f"site/{path}")
         self.removed += 1
 
     def flush(self) -> None:
@@ -143,14 +143,14 @@ class _CategoryRow:
 class _Build:
     """One build: `run` tells the story; the methods below follow its order."""
 
-    def __init__(self, home: DataHome, options: SiteOptions, writer: _Writer, today: date) -> None:
-        self._home, self._options, self._writer, self._today = home, options, writer, today
-        self._corpus = Corpus(home, options.languages, options.watch_lists)
+    def __init__(self, storage: Storage, options: SiteOptions, writer: _Writer, today: date) -> None:
+        self._storage, self._options, self._writer, self._today = storage, options, writer, today
+        self._corpus = Corpus(storage, options.languages, options.watch_lists)
         self._renderer = Renderer(options)
         self._calendar = load_calendar(options.skipped_evenings_file)
         self._languages: tuple[Language, ...] = tuple(map(load_language, options.languages))
         self._site_key = _site_key(options, self._languages)
-        self.old = read_manifest(home)
+        self.old = read_manifest(storage)
         self.new = Manifest(languages=options.languages)
         self.days_read = self.days_built = self.papers_built = 0
         self.search_problem = ""
@@ -164,14 +164,14 @@ class _Build:
         pages = sorted(day for day in self._signatures if day in outlines or self.old.days[day].place != self._places[day])
         is_idle = self.old.is_complete and not (pages or gone or due)
         if not is_idle:
-            write_manifest(self._home, replace(self.old, is_complete=False, due_papers=tuple(sorted(due))))
+            write_manifest(self._storage, replace(self.old, is_complete=False, due_papers=tuple(sorted(due))))
             self._build_days(pages, outlines.keys(), due)
             self._build_papers(sorted(due))
         files = self._build_overviews(is_idle)
         self._writer.flush()
         self._remove_stale(files, due)
         self.new.files, self.new.is_complete = files, True
-        write_manifest(self._home, self.new)
+        write_manifest(self._storage, self.new)
 
     # -- what is due ------------------------------------------------------------------------------
 
@@ -245,7 +245,9 @@ class _Build:
         """After a kill, the days up to here are not made again; the others still have their old records."""
         self._writer.flush()
         so_far = {**self.old.days, **self.new.days}
-        write_manifest(self._home, replace(self.new, days=so_far, languages=self.old.languages, files=self.old.files, due_papers=tuple(sorted(due))))
+        write_manifest(
+            self._storage, replace(self.new, days=so_far, languages=self.old.languages, files=self.old.files, due_papers=tuple(sorted(due)))
+        )
 
     def _record(self, day: SiteDay, files: tuple[str, ...]) -> DayRecord:
         return DayRecord(
@@ -273,7 +275,7 @@ class _Build:
         yield self._write(
             "day", paths.day_page(language.tag, day.day, category), language, lambda tag: paths.day_page(tag, day.day, category), **values
         )
-        yield from write_exports(self._home, language.tag, day.day, category, day.entries(language.tag, category))
+        yield from write_exports(self._storage, language.tag, day.day, category, day.entries(language.tag, category))
         if day.day == self._newest and category == ALL:
             self._write("day", paths.home_page(language.tag), language, paths.home_page, **values)
             if len(self._languages) == 1:
@@ -444,7 +446,7 @@ class _Build:
             newest_day=self._order[-1],
             site_url=self._options.site_url,
         )
-        yield from write_feed(self._home, feed)
+        yield from write_feed(self._storage, feed)
 
     def _watch_feed(self, language: Language, name: str, title: str, days: Sequence[SiteDay]) -> Iterator[str]:
         reasons = {
@@ -464,7 +466,7 @@ class _Build:
             site_url=self._options.site_url,
             reasons=reasons,
         )
-        yield from write_feed(self._home, feed)
+        yield from write_feed(self._storage, feed)
 
     # -- statistics -------------------------------------------------------------------------------
 
@@ -489,7 +491,7 @@ class _Build:
         for language in self._languages:
             outcome = SearchOutcome(())
             if not self._options.pages_only:
-                outcome = update_search(self._home, language, days, partial(self._entries_of_day, language.tag), categories)
+                outcome = update_search(self._storage, language, days, partial(self._entries_of_day, language.tag), categories)
             self.search_problem = self.search_problem or outcome.problem
             values = search_page_values(outcome, language, categories)
             yield self._write("search", paths.search_page(language.tag), language, paths.search_page, **values)
@@ -521,7 +523,7 @@ class _Build:
 
     def _found_below(self, folder: str) -> Iterator[str]:
         """The files that really lie below a folder of site/, as paths relative to site/."""
-        site = self._home.path("site")
+        site = self._storage.path("site")
         site.fs.invalidate_cache()
         prefix = f"{site.path.rstrip('/')}/"
         return (found.removeprefix(prefix) for found in site.fs.find(f"{prefix}{folder}"))

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from digest_pipeline import tables, taxonomy
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import ALL, DayFacts, DayLedger, DigestEntry, Paper, Summary, SummaryStatus, id_sort_key
+from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, SummaryStatus, id_sort_key
 from digest_pipeline.papers.ledger import read_facts, read_ledger
 from digest_pipeline.site.watch import WatchList, WatchMatch, match_paper
+from digest_pipeline.storage import Storage
 
 _PARTITION_FILE = re.compile(r"date=(?P<day>\d{4}-\d\d-\d\d)/(?P<file>[^.].*)$")
 _SIGNATURE_FIELDS = ("size", "created", "mtime", "ino", "ETag", "LastModified", "etag", "last_modified", "generation", "md5Hash", "content_md5")
@@ -33,7 +33,7 @@ _SIGNATURE_FIELDS = ("size", "created", "mtime", "ino", "ETag", "LastModified", 
 class SiteDay:
     """One finished listing day: all that any page, feed or export says of it."""
 
-    facts: DayFacts
+    facts: ListingInfo
     ledger: tuple[DayLedger, ...]
     """One row a language and category, and `all`."""
     papers: tuple[Paper, ...]
@@ -90,15 +90,15 @@ class PaperRows:
 
     paper: Paper
     summaries: Mapping[str, Summary]
-    facts: DayFacts
+    facts: ListingInfo
     matches: tuple[WatchMatch, ...] = ()
 
 
 class Corpus:
     """All finished listing days below a data directory, for the configured languages."""
 
-    def __init__(self, home: DataHome, languages: Sequence[str], watch_lists: Sequence[WatchList] = ()) -> None:
-        self._home = home
+    def __init__(self, storage: Storage, languages: Sequence[str], watch_lists: Sequence[WatchList] = ()) -> None:
+        self._storage = storage
         self._languages = tuple(languages)
         self._watch_lists = tuple(watch_lists)
 
@@ -113,7 +113,7 @@ class Corpus:
         return {day: _digest(sorted(files.items())) for day, files in sorted(seen.items()) if needed <= files.keys()}
 
     def _files_of(self, table: str) -> Iterator[tuple[date, str, str]]:
-        folder = self._home.path(table)
+        folder = self._storage.path(table)
         folder.fs.invalidate_cache()  # object stores remember listings for as long as the process lives
         for path, info in folder.fs.find(folder.path, detail=True).items():
             if match := _PARTITION_FILE.search(path):
@@ -121,17 +121,17 @@ class Corpus:
 
     def content_key(self, day: date) -> str:
         """A hash of the day's files themselves: equal for a day written again with the same content."""
-        files = [self._home.papers_file(day), self._home.ledger_file(day), f"{tables.partition_folder('ledger', day)}/facts.json"]
-        files += [file for tag in self._languages if self._home.exists(file := self._home.summaries_file(day, tag))]
-        return _digest([(file, hashlib.sha256(self._home.read_bytes(file)).hexdigest()) for file in files])
+        files = [self._storage.papers_file(day), self._storage.ledger_file(day), f"{tables.partition_folder('ledger', day)}/facts.json"]
+        files += [file for tag in self._languages if self._storage.exists(file := self._storage.summaries_file(day, tag))]
+        return _digest([(file, hashlib.sha256(self._storage.read_bytes(file)).hexdigest()) for file in files])
 
     def load(self, day: date) -> SiteDay:
         """Reads one finished day whole; raises FileNotFoundError where a table is missing."""
-        papers = tables.papers_from_table(self._home.read_table(self._home.papers_file(day), tables.PAPERS))
+        papers = tables.papers_from_table(self._storage.read_table(self._storage.papers_file(day), tables.PAPERS))
         summaries = {tag: self._summaries(day, tag) for tag in self._languages}
         return SiteDay(
-            facts=read_facts(self._home, day),
-            ledger=tuple(read_ledger(self._home, day)),
+            facts=read_facts(self._storage, day),
+            ledger=tuple(read_ledger(self._storage, day)),
             papers=tuple(sorted(papers, key=lambda paper: id_sort_key(paper.arxiv_id), reverse=True)),
             summaries=MappingProxyType(summaries),
             matches=MappingProxyType(self._matches(papers, summaries)),
@@ -139,15 +139,15 @@ class Corpus:
 
     def outline(self, day: date) -> DayOutline:
         """Which papers a day has, without building them."""
-        rows = self._home.read_table(self._home.papers_file(day), tables.PAPERS).select(["arxiv_id", "version"]).to_pylist()
+        rows = self._storage.read_table(self._storage.papers_file(day), tables.PAPERS).select(["arxiv_id", "version"]).to_pylist()
         rows.sort(key=lambda row: id_sort_key(row["arxiv_id"]), reverse=True)
-        return DayOutline(read_facts(self._home, day).announced, tuple(f"{row['arxiv_id']}v{row['version']}" for row in rows))
+        return DayOutline(read_facts(self._storage, day).announced, tuple(f"{row['arxiv_id']}v{row['version']}" for row in rows))
 
     def load_papers(self, day: date, ids: Collection[str]) -> list[PaperRows]:
         """Only the given papers of one day, without building values for the others."""
-        papers = tables.papers_from_table(_only(self._home.read_table(self._home.papers_file(day), tables.PAPERS), ids))
+        papers = tables.papers_from_table(_only(self._storage.read_table(self._storage.papers_file(day), tables.PAPERS), ids))
         by_language = {tag: self._summaries(day, tag, ids) for tag in self._languages}
-        facts = read_facts(self._home, day)
+        facts = read_facts(self._storage, day)
         matches = self._matches(papers, by_language)
         return [
             PaperRows(
@@ -160,10 +160,10 @@ class Corpus:
         ]
 
     def _summaries(self, day: date, tag: str, ids: Collection[str] | None = None) -> dict[str, Summary]:
-        file = self._home.summaries_file(day, tag)
-        if not self._home.exists(file):
+        file = self._storage.summaries_file(day, tag)
+        if not self._storage.exists(file):
             return {}  # the language was configured after this day was made
-        table = self._home.read_table(file, tables.TRANSLATED_SUMMARIES)
+        table = self._storage.read_table(file, tables.TRANSLATED_SUMMARIES)
         return {row.arxiv_id: row for row in tables.summaries_from_table(table if ids is None else _only(table, ids))}
 
     def _matches(self, papers: Sequence[Paper], summaries: Mapping[str, Mapping[str, Summary]]) -> dict[str, tuple[WatchMatch, ...]]:

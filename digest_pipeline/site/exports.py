@@ -21,9 +21,9 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline import tables
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import DigestEntry, Paper, id_sort_key
+from digest_pipeline.models import DigestEntry, Paper, id_sort_key
 from digest_pipeline.site import paths
+from digest_pipeline.storage import Storage
 from digest_pipeline.text import one_line
 
 if TYPE_CHECKING:
@@ -274,12 +274,12 @@ def _citation_name(name: str) -> str:
 # -- files ------------------------------------------------------------------------------------------
 
 
-def write_exports(home: DataHome, tag: str, day: date, category: str, entries: Sequence[DigestEntry]) -> tuple[str, ...]:
+def write_exports(storage: Storage, tag: str, day: date, category: str, entries: Sequence[DigestEntry]) -> tuple[str, ...]:
     """Writes both files of one day and category (or `all`) where they changed; returns their paths below `site/`."""
     files = {
         paths.export(tag, day, category, "jsonl"): jsonl_bytes(entries),
         paths.export(tag, day, category, "bib"): bibtex_bytes(entry.paper for entry in entries),
     }
     for path, content in files.items():
-        home.write_if_changed(f"site/{path}", content)
+        storage.write_if_changed(f"site/{path}", content)
     return tuple(files)

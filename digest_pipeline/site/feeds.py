@@ -24,9 +24,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from digest_pipeline import __version__
 from digest_pipeline.calendar import EASTERN
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import DigestEntry, id_sort_key
+from digest_pipeline.models import DigestEntry, id_sort_key
 from digest_pipeline.site import paths
+from digest_pipeline.storage import Storage
 from digest_pipeline.taxonomy import falls_under
 from digest_pipeline.text import one_line, printable
 from digest_pipeline.translation.languages import Language
@@ -284,9 +284,9 @@ def _json_item(item: FeedItem) -> dict[str, Any]:
     }
 
 
-def write_feed(home: DataHome, feed: Feed) -> tuple[str, ...]:
+def write_feed(storage: Storage, feed: Feed) -> tuple[str, ...]:
     """Writes the three files below `site/` where they changed; returns their paths there."""
     files = {feed.path("xml"): atom_bytes(feed), feed.path("rss.xml"): rss_bytes(feed), feed.path("json"): json_bytes(feed)}
     for path, content in files.items():
-        home.write_if_changed(f"site/{path}", content)
+        storage.write_if_changed(f"site/{path}", content)
     return tuple(files)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from digest_pipeline.home import DataHome
+from digest_pipeline.storage import Storage
 
 FILE = "site/.build.json"
 _FORMAT = 1
@@ -76,10 +76,10 @@ class Manifest:
         return found
 
 
-def read_manifest(home: DataHome) -> Manifest:
+def read_manifest(storage: Storage) -> Manifest:
     """An empty, incomplete manifest where there is none of this format."""
     try:
-        data = json.loads(home.read_text(FILE))
+        data = json.loads(storage.read_text(FILE))
     except (FileNotFoundError, ValueError):
         return Manifest()
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
@@ -93,11 +93,11 @@ def read_manifest(home: DataHome) -> Manifest:
     )
 
 
-def write_manifest(home: DataHome, manifest: Manifest) -> None:
+def write_manifest(storage: Storage, manifest: Manifest) -> None:
     """Atomic; unchanged content leaves the file alone."""
     days = {day.isoformat(): {**_plain(record), "papers": " ".join(record.papers)} for day, record in sorted(manifest.days.items())}
     data = {**{f.name: getattr(manifest, f.name) for f in dataclasses.fields(manifest)}, "format": _FORMAT, "days": days}
-    home.write_if_changed(FILE, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
+    storage.write_if_changed(FILE, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _plain(record: DayRecord) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import date
 from urllib.parse import quote
 
 from digest_pipeline.errors import DigestError
-from digest_pipeline.model import ALL, VersionedId
+from digest_pipeline.models import ALL, VersionedId
 
 
 def home_page(tag: str) -> str:
@@ -32,7 +32,7 @@ def _checked(arxiv_id: str) -> str:
     try:
         return VersionedId.parse(arxiv_id).arxiv_id
     except ValueError as error:
-        raise DigestError(f"a paper cannot have a page: {error}", what_to_do="rebuild the papers table of its day") from error
+        raise DigestError(f"a paper cannot have a page: {error}", hint="rebuild the papers table of its day") from error
 
 
 def archive_page(tag: str) -> str:

@@ -36,9 +36,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from digest_pipeline.errors import DigestError
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import DigestEntry
+from digest_pipeline.models import DigestEntry
 from digest_pipeline.site import paths
+from digest_pipeline.storage import Storage
 from digest_pipeline.taxonomy import falls_under
 from digest_pipeline.text import one_line, printable, without_accents
 from digest_pipeline.translation.languages import Language
@@ -76,7 +76,7 @@ def bundle_of(day: date, newest: date) -> str:
 
 
 def update_search(
-    home: DataHome,
+    storage: Storage,
     language: Language,
     days: Mapping[date, str],
     load: Callable[[date], Sequence[DigestEntry]],
@@ -88,7 +88,7 @@ def update_search(
     the days of changed bundles only. `categories` are those a reader can narrow a search to.
     """
     state_file = f"site/{language.tag}/search/bundles.json"
-    state = _read_state(home, state_file)
+    state = _read_state(storage, state_file)
     wanted = _wanted_bundles(days, categories, language)
     rebuilt: list[str] = []
     indexed = 0
@@ -97,16 +97,16 @@ def update_search(
         if state.get(name) == key:
             continue
         try:
-            indexed += _build_bundle(home, language, name, (entry for day in bundle_days for entry in load(day)), categories)
+            indexed += _build_bundle(storage, language, name, (entry for day in bundle_days for entry in load(day)), categories)
         except SearchIndexError as error:
             problem = str(error)
             _LOG.error("search index %s of %s: %s", name, language.tag, error)
             break
         state[name] = key
         rebuilt.append(name)
-        _write_state(home, state_file, state)
+        _write_state(storage, state_file, state)
     if not problem:
-        _drop_bundles(home, language, state_file, state, wanted.keys())
+        _drop_bundles(storage, language, state_file, state, wanted.keys())
     return SearchOutcome(tuple(sorted(state, reverse=True)), tuple(rebuilt), indexed, problem)
 
 
@@ -139,9 +139,9 @@ def _program_version() -> str:
         return "none"
 
 
-def _read_state(home: DataHome, file: str) -> dict[str, str]:
+def _read_state(storage: Storage, file: str) -> dict[str, str]:
     try:
-        return {str(name): str(key) for name, key in json.loads(home.read_text(file)).items()}
+        return {str(name): str(key) for name, key in json.loads(storage.read_text(file)).items()}
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError):
@@ -149,25 +149,25 @@ def _read_state(home: DataHome, file: str) -> dict[str, str]:
         return {}
 
 
-def _write_state(home: DataHome, file: str, state: Mapping[str, str]) -> None:
-    home.write_text(file, json.dumps(dict(sorted(state.items())), indent=1) + "\n")
+def _write_state(storage: Storage, file: str, state: Mapping[str, str]) -> None:
+    storage.write_text(file, json.dumps(dict(sorted(state.items())), indent=1) + "\n")
 
 
-def _drop_bundles(home: DataHome, language: Language, state_file: str, state: dict[str, str], wanted: Iterable[str]) -> None:
+def _drop_bundles(storage: Storage, language: Language, state_file: str, state: dict[str, str], wanted: Iterable[str]) -> None:
     """Bundles nobody wants any more: their days are gone, or moved from months to a year."""
     if gone := state.keys() - set(wanted):
         for name in gone:
             del state[name]
-        _write_state(home, state_file, state)  # first, so that no page names a half-deleted bundle
+        _write_state(storage, state_file, state)  # first, so that no page names a half-deleted bundle
         for name in gone:
-            for file in _existing(home, f"site/{language.tag}/search/{name}"):
-                home.delete(f"site/{language.tag}/search/{name}/{file}")
+            for file in _existing(storage, f"site/{language.tag}/search/{name}"):
+                storage.delete(f"site/{language.tag}/search/{name}/{file}")
 
 
 # -- one bundle -------------------------------------------------------------------------------------
 
 
-def _build_bundle(home: DataHome, language: Language, name: str, entries: Iterable[DigestEntry], categories: Sequence[str]) -> int:
+def _build_bundle(storage: Storage, language: Language, name: str, entries: Iterable[DigestEntry], categories: Sequence[str]) -> int:
     """Indexes the entries in a temporary folder and brings the files home; the number of papers."""
     newest: dict[str, DigestEntry] = {}
     for entry in entries:
@@ -181,7 +181,7 @@ def _build_bundle(home: DataHome, language: Language, name: str, entries: Iterab
             (source / f"{number}.html").write_text(record_html(entry, language, categories), encoding="utf-8")
         _run_program(source, made, language)
         _require_whole(made)
-        _bring_home(home, made, f"site/{language.tag}/search/{name}")
+        _bring_home(storage, made, f"site/{language.tag}/search/{name}")
     return len(newest)
 
 
@@ -238,9 +238,9 @@ def _run_program(source: Path, made: Path, language: Language) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PROGRAM_SECONDS, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SearchIndexError(f"Pagefind could not run: {type(error).__name__}: {error}", what_to_do=_INSTALL) from error
+        raise SearchIndexError(f"Pagefind could not run: {type(error).__name__}: {error}", hint=_INSTALL) from error
     if done.returncode != 0:
-        raise SearchIndexError(f"Pagefind failed with status {done.returncode}: {one_line(done.stderr or done.stdout)[:300]}", what_to_do=_INSTALL)
+        raise SearchIndexError(f"Pagefind failed with status {done.returncode}: {one_line(done.stderr or done.stdout)[:300]}", hint=_INSTALL)
 
 
 _INSTALL = 'install it again: pip install "pagefind[extended]"'
@@ -250,60 +250,60 @@ def _program() -> str:
     try:
         from pagefind.service import get_executable
     except ImportError as error:
-        raise SearchIndexError("the package pagefind is not installed", what_to_do=_INSTALL) from error
+        raise SearchIndexError("the package pagefind is not installed", hint=_INSTALL) from error
     program = get_executable()
     if program is None:
-        raise SearchIndexError("the pagefind program for this platform is not installed", what_to_do=_INSTALL)
+        raise SearchIndexError("the pagefind program for this platform is not installed", hint=_INSTALL)
     if "extended" not in Path(program).name:
-        raise SearchIndexError(f"{program} is Pagefind without Chinese and Japanese", what_to_do=_INSTALL)
+        raise SearchIndexError(f"{program} is Pagefind without Chinese and Japanese", hint=_INSTALL)
     return str(program)
 
 
 def _require_whole(made: Path) -> None:
     """Every compressed file unpacks: a torn one shows only in a reader's browser."""
     if not (made / _ENTRY).is_file():
-        raise SearchIndexError("Pagefind wrote no index", what_to_do=_INSTALL)
+        raise SearchIndexError("Pagefind wrote no index", hint=_INSTALL)
     for file in made.rglob("*"):
         if file.suffix in (".pagefind", ".pf_meta", ".pf_index", ".pf_fragment", ".pf_filter"):
             try:
                 gzip.decompress(file.read_bytes())
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise SearchIndexError(f"Pagefind wrote {file.name} only in part", what_to_do="run again; is the disk full?") from error
+                raise SearchIndexError(f"Pagefind wrote {file.name} only in part", hint="run again; is the disk full?") from error
 
 
 # -- bringing the files home ------------------------------------------------------------------------
 
 
-def _bring_home(home: DataHome, made: Path, folder: str) -> None:
+def _bring_home(storage: Storage, made: Path, folder: str) -> None:
     """Content-named files first, then the entry that names them, then what is no longer named is deleted."""
     files = {name: path for path in made.rglob("*") if path.is_file() and _NEEDED.fullmatch(name := path.relative_to(made).as_posix())}
-    there = _existing(home, folder)
+    there = _existing(storage, folder)
     due = [name for name, path in files.items() if name != _ENTRY and (there.get(name) != path.stat().st_size or not _is_content_named(name))]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for _ in pool.map(lambda name: _put(home, f"{folder}/{name}", files[name].read_bytes()), due):
+        for _ in pool.map(lambda name: _put(storage, f"{folder}/{name}", files[name].read_bytes()), due):
             pass
-    home.write_bytes(f"{folder}/{_ENTRY}", files[_ENTRY].read_bytes())
+    storage.write_bytes(f"{folder}/{_ENTRY}", files[_ENTRY].read_bytes())
     for name in there.keys() - files.keys():
-        home.delete(f"{folder}/{name}")
+        storage.delete(f"{folder}/{name}")
 
 
 def _is_content_named(name: str) -> bool:
     return name.endswith((".pf_meta", ".pf_index", ".pf_fragment", ".pf_filter"))
 
 
-def _put(home: DataHome, relative: str, content: bytes) -> None:
+def _put(storage: Storage, relative: str, content: bytes) -> None:
     """Not flushed one by one as `write_bytes` does: thousands of small files that the next build can make again."""
-    if home.is_local:
-        target = home.local_path(relative)
+    if storage.is_local:
+        target = storage.local_path(relative)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     else:
-        home.write_bytes(relative, content)
+        storage.write_bytes(relative, content)
 
 
-def _existing(home: DataHome, folder: str) -> dict[str, int]:
+def _existing(storage: Storage, folder: str) -> dict[str, int]:
     """Path below `folder` → size in bytes; empty where there is no such folder."""
-    root = home.path(folder)
+    root = storage.path(folder)
     root.fs.invalidate_cache()
     found = root.fs.find(root.path, detail=True)
     prefix = root.path.rstrip("/") + "/"

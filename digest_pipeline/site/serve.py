@@ -53,11 +53,11 @@ class SiteRequestHandler(SimpleHTTPRequestHandler):
 def site_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """A server for `folder`, bound to loopback (0: any free port) but not yet serving; raises SettingsError."""
     if not (folder / "index.html").is_file():
-        raise SettingsError(f"there is no site in {folder}", what_to_do="build it first, e.g. with `make run`")
+        raise SettingsError(f"there is no site in {folder}", hint="build it first, e.g. with `make run`")
     try:
         return ThreadingHTTPServer((_LOOPBACK, port), partial(SiteRequestHandler, directory=str(folder)))
     except OSError as error:
-        raise SettingsError(f"port {port} cannot be used: {error.strerror}", what_to_do="name another one with --port") from error
+        raise SettingsError(f"port {port} cannot be used: {error.strerror}", hint="name another one with --port") from error
 
 
 def serve(folder: Path, port: int) -> None:
@@ -80,13 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _settings_folder() -> Path:
-    from digest_pipeline.home import DataHome
     from digest_pipeline.settings import load_settings
+    from digest_pipeline.storage import Storage
 
-    home = DataHome(load_settings().data_root)
-    if not home.is_local:
-        raise SettingsError(f"the data lies in {home.root}", what_to_do="open the object store's own web address, or name a local copy of site/")
-    return home.local_path("site")
+    storage = Storage(load_settings().data_root)
+    if not storage.is_local:
+        raise SettingsError(f"the data lies in {storage.root}", hint="open the object store's own web address, or name a local copy of site/")
+    return storage.local_path("site")
 
 
 if __name__ == "__main__":

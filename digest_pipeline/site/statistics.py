@@ -33,7 +33,7 @@ from babel.numbers import format_decimal
 
 from digest_pipeline import taxonomy
 from digest_pipeline.calendar import EASTERN, ListingCalendar
-from digest_pipeline.model import ALL, AnnounceType, Paper, Summary
+from digest_pipeline.models import ALL, AnnounceType, Paper, Summary
 from digest_pipeline.translation.languages import Language, load_language
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from digest_pipeline.model import AnnounceType, DigestEntry, Paper
+from digest_pipeline.models import AnnounceType, DigestEntry, Paper
 from digest_pipeline.site.corpus import PaperRows
 from digest_pipeline.site.difference import Difference, compare
 from digest_pipeline.site.views import PaperView, paper_view

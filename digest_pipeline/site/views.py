@@ -19,7 +19,7 @@ from babel.dates import format_date, format_skeleton
 from markupsafe import Markup
 
 from digest_pipeline import taxonomy
-from digest_pipeline.model import ALL, AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, id_sort_key
+from digest_pipeline.models import ALL, AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, id_sort_key
 from digest_pipeline.site.corpus import SiteDay
 from digest_pipeline.site.mathematics import inline_html, paragraphs_html, plain_text
 from digest_pipeline.site.watch import WatchMatch

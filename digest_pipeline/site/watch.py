@@ -27,7 +27,7 @@ import regex
 
 from digest_pipeline import taxonomy
 from digest_pipeline.errors import SettingsError
-from digest_pipeline.model import DigestEntry, Paper, Summary
+from digest_pipeline.models import DigestEntry, Paper, Summary
 from digest_pipeline.text import one_line, without_accents
 from digest_pipeline.translation.languages import Language
 
@@ -155,7 +155,7 @@ def _first_place(term: str, texts: Sequence[tuple[Place, str]], watched: WatchLi
         except TimeoutError:
             raise SettingsError(
                 f"watch.toml: the regular expression {term} of the list {watched.name!r} runs for more than {_PATTERN_SECONDS} s on one text",
-                what_to_do="write it without nested repetitions such as (a+)+",
+                hint="write it without nested repetitions such as (a+)+",
             ) from None
         if found:
             return Reason(place, term, one_line(found))
@@ -274,7 +274,7 @@ def load_watch_lists(path: Path) -> tuple[WatchList, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}", what_to_do="see watch.example.toml") from None
+        raise SettingsError(f"{path} cannot be read: {error}", hint="see watch.example.toml") from None
     return parse_watch_lists(text, path.name)
 
 
@@ -283,7 +283,7 @@ def parse_watch_lists(text: str, source: str = "watch.toml") -> tuple[WatchList,
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{source} is not valid TOML: {error}", what_to_do="mend that line; see watch.example.toml") from None
+        raise SettingsError(f"{source} is not valid TOML: {error}", hint="mend that line; see watch.example.toml") from None
     lines = _Lines(text, source)
     for key in data:
         if key != "list":
@@ -306,7 +306,7 @@ class _Lines:
 
     def error(self, needle: str, list_number: int | None, why: str) -> SettingsError:
         """A SettingsError at the first line that holds `needle`, within one list or the whole file."""
-        return SettingsError(f"{self._source} line {self._find(needle, list_number)}: {why}", what_to_do="see watch.example.toml")
+        return SettingsError(f"{self._source} line {self._find(needle, list_number)}: {why}", hint="see watch.example.toml")
 
     def _find(self, needle: str, list_number: int | None) -> int:
         starts = self._starts

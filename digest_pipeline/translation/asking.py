@@ -21,16 +21,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from digest_pipeline.errors import ProviderRefused, ProviderUnavailable
-from digest_pipeline.model import Paper, Summary, SummaryStatus
+from digest_pipeline.errors import EndpointConfigurationError, EndpointUnavailable
+from digest_pipeline.models import Paper, Summary, SummaryStatus
 from digest_pipeline.translation.checks import Verdict, judge
-from digest_pipeline.translation.desk import SAMPLING, TEMPERATURE, TranslationDesk
 from digest_pipeline.translation.findings import Code, Finding
 from digest_pipeline.translation.money import highest_cost
 from digest_pipeline.translation.prompting import Answer, Message, PromptRequest, build_retry
-from digest_pipeline.translation.provider import ChatRequest, PaperRefused, ProviderAnswer, TryAgain, Usage
+from digest_pipeline.translation.provider import ChatRequest, ProviderAnswer, RequestRejected, TryAgain, Usage
 from digest_pipeline.translation.session import Session
 from digest_pipeline.translation.store import AnswerStore, StoredAnswer, answer_key, month_of
+from digest_pipeline.translation.translator import SAMPLING, TEMPERATURE, Translator
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class StoreThreads:
 
 
 @dataclass(slots=True)
-class Tally:
+class UsageTotals:
     """What this run has paid for, rejected answers included."""
 
     requests: int = 0
@@ -151,14 +151,14 @@ class Tally:
         self.unpriced_answers += answer.cost_usd is None
 
 
-class Asker:
+class PaperAttempts:
     """Asks for one job at a time per caller; any number of callers within one event loop."""
 
-    def __init__(self, desk: TranslationDesk, session: Session, threads: StoreThreads) -> None:
-        self.desk = desk
+    def __init__(self, translator: Translator, session: Session, threads: StoreThreads) -> None:
+        self.translator = translator
         self.pacer = session.pacer
         self.pacer.begin_day()
-        self.tally = Tally()
+        self.tally = UsageTotals()
         self.under_way: set[asyncio.Task[Any]] = set()
         """Tasks with a request on its way or an answer not kept yet; they are paid, and so the last to be cancelled."""
         self.first_sent = asyncio.Event()
@@ -176,13 +176,13 @@ class Asker:
         self._refused_papers = 0
 
     async def ask(self, job: Job) -> Result:
-        """Raises ProviderRefused, ProviderUnavailable, AnswerStoreError, BudgetReached or Stopping."""
+        """Raises EndpointConfigurationError, EndpointUnavailable, AnswerStoreError, BudgetReached or Stopping."""
         reasons: tuple[str, ...] = ()
-        for model, key in zip(self.desk.models, job.keys, strict=True):
-            is_main = model == self.desk.model
+        for model, key in zip(self.translator.models, job.keys, strict=True):
+            is_main = model == self.translator.model
             try:
                 outcome = await self._ask_model(job, model, key, MOST_REJECTIONS if is_main else 1, MOST_ANSWERS if is_main else 1)
-            except (PaperRefused, _GivenUp) as error:
+            except (RequestRejected, _GivenUp) as error:
                 outcome = (str(Finding(Code.NO_ANSWER, str(error))),)
             if isinstance(outcome, Result):
                 return outcome
@@ -211,15 +211,15 @@ class Asker:
             await asyncio.sleep(self.pacer.backoff(rejections))  # servers have bad moments: other papers go first, then this one again
 
     def _chat_request(self, job: Job, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:
-        return ChatRequest(job.prompt, messages, model, job.about, TEMPERATURE, most_tokens, self.desk.request_timeout_seconds)
+        return ChatRequest(job.prompt, messages, model, job.about, TEMPERATURE, most_tokens, self.translator.request_timeout_seconds)
 
     # -- one request, with its retries ----------------------------------------------------------------
 
     async def _exchange(self, job: Job, key: str, request: ChatRequest) -> tuple[Verdict, StoredAnswer]:
         """An answer, judged and kept. Its place is free only then, so that a kill costs no more than what has a place."""
         while True:
-            if job.seconds >= self.desk.paper_timeout_seconds:
-                raise _GivenUp(f"no usable answer within {self.desk.paper_timeout_seconds:g} s")
+            if job.seconds >= self.translator.paper_timeout_seconds:
+                raise _GivenUp(f"no usable answer within {self.translator.paper_timeout_seconds:g} s")
             await self._afford(job.key, request)
             try:
                 async with self.pacer.turn() as started, self._counted_as_under_way():
@@ -246,7 +246,7 @@ class Asker:
             self.under_way.discard(task)
 
     async def _send(self, job: Job, request: ChatRequest, started: float) -> tuple[ProviderAnswer, datetime]:
-        asked_at = self.desk.now()
+        asked_at = self.translator.now()
         self.tally.requests += 1
         self.first_sent.set()
         try:
@@ -260,7 +260,7 @@ class Asker:
         job.seconds += took
         self._now_known(took)
         self._refused_papers = 0
-        self.desk.has_been_answered = True
+        self.translator.has_been_answered = True
         self.pacer.answered()
         return answer, asked_at
 
@@ -279,8 +279,8 @@ class Asker:
     @property
     def _longest_seconds(self) -> float:
         if not self._slowest_seconds:
-            return self.desk.request_timeout_seconds
-        return min(self.desk.request_timeout_seconds, max(self.desk.least_timeout_seconds, _SLOWEST_TIMES * self._slowest_seconds))
+            return self.translator.request_timeout_seconds
+        return min(self.translator.request_timeout_seconds, max(self.translator.least_timeout_seconds, _SLOWEST_TIMES * self._slowest_seconds))
 
     def _now_known(self, seconds: float) -> None:
         is_first = not self._slowest_seconds
@@ -296,9 +296,9 @@ class Asker:
         verdict = _verdict(job.prompt, answer)
         stored = self._stored(job, key, request, answer, asked_at)
         if verdict.is_accepted:
-            await self._threads.call(self.desk.store.put, stored)
+            await self._threads.call(self.translator.store.put, stored)
         else:
-            await self._threads.call(self.desk.store.put_rejected, stored, verdict.flags)
+            await self._threads.call(self.translator.store.put_rejected, stored, verdict.flags)
             job.rejected.append(stored)
         self.tally.add(stored)
         await self._settle(job.key, stored.cost_usd)
@@ -306,9 +306,9 @@ class Asker:
 
     def _tell_pacer(self, job: Job, error: Exception, started: float) -> None:
         """Within the turn, so that a cut or a pause counts before the next request starts."""
-        if isinstance(error, ProviderRefused):
+        if isinstance(error, EndpointConfigurationError):
             self.is_stopping = True  # at once: the place that becomes free now must not be taken for another refusal
-        if isinstance(error, PaperRefused):
+        if isinstance(error, RequestRejected):
             self._count_refusal(error)
         if not isinstance(error, TryAgain):
             return
@@ -321,30 +321,30 @@ class Asker:
             job.answers_seen = self.pacer.answers
         try:
             self.pacer.failed(str(error), error.wait_seconds)
-        except ProviderUnavailable:
+        except EndpointUnavailable:
             if not self.few_are_left():
                 raise
             raise _GivenUp(f"the endpoint fails for this paper: {error}") from None
 
-    def _count_refusal(self, error: PaperRefused) -> None:
+    def _count_refusal(self, error: RequestRejected) -> None:
         """A refusal is one paper's affair, until nothing but refusals comes."""
         self._refused_papers += 1
-        if self._refused_papers >= max(8, self.desk.pacing.most_at_once) and not self.pacer.answers:
-            raise ProviderRefused(f"every paper is refused, the last so: {error.what_happened}", what_to_do="see DIGEST_MODEL and OPENAI_BASE_URL")
+        if self._refused_papers >= max(8, self.translator.pacing.most_at_once) and not self.pacer.answers:
+            raise EndpointConfigurationError(f"every paper is refused, the last so: {error.message}", hint="see DIGEST_MODEL and OPENAI_BASE_URL")
 
     def _after_trouble(self, job: Job, trouble: TryAgain) -> float:
         """Seconds to wait for this job alone; the pause of all is the pacer's."""
         if trouble.is_rate_limit:
             return 0.0
         if job.troubles >= MOST_TROUBLES:
-            raise _GivenUp(f"{job.troubles} requests failed, the last with: {trouble.what_happened}")
+            raise _GivenUp(f"{job.troubles} requests failed, the last with: {trouble.message}")
         return self.pacer.backoff(job.troubles)
 
     # -- money ----------------------------------------------------------------------------------------
 
     async def _afford(self, key: str, request: ChatRequest) -> None:
         """Sets the most that the request can cost aside; waits for running requests to turn out cheaper. Raises BudgetReached."""
-        budget, price = self.desk.budget, self.desk.prices.price(request.model)
+        budget, price = self.translator.budget, self.translator.prices.price(request.model)
         if not budget.is_set or price is None:
             return
         usd = highest_cost(request.messages, int(request.most_output_tokens * self._provider.room(request.model)), price)
@@ -365,34 +365,34 @@ class Asker:
                     await self._settled.wait()
 
     async def _set_aside(self, key: str, usd: float) -> bool:
-        budget = self.desk.budget
+        budget = self.translator.budget
         if not budget.fits_the_run(key, usd):
             return False
         if budget.per_month_usd is not None:
-            month = month_of(self.desk.now())
-            if not await self._threads.call(self.desk.store.reserve, key, usd, month, budget.per_month_usd):
+            month = month_of(self.translator.now())
+            if not await self._threads.call(self.translator.store.reserve, key, usd, month, budget.per_month_usd):
                 return False
         budget.set_aside[key] = usd
         return True
 
     async def _see_if_it_is_reached(self, usd: float, patience: float) -> None:
         """Nothing of ours is running. Raises BudgetReached, unless another run's reservations may still be freed."""
-        budget, next_one = self.desk.budget, f"the next request may cost ${usd:.4f}"
+        budget, next_one = self.translator.budget, f"the next request may cost ${usd:.4f}"
         if not budget.fits_the_run("", usd):
             self._budget_reached = f"DIGEST_BUDGET_PER_RUN_USD={budget.per_run_usd:g}, spent ${budget.spent_usd:.4f}, {next_one}"
             raise BudgetReached(self._budget_reached)
-        month, limit = month_of(self.desk.now()), budget.per_month_usd or 0.0
-        spent = (await self._threads.call(self.desk.store.spending, month)).usd
+        month, limit = month_of(self.translator.now()), budget.per_month_usd or 0.0
+        spent = (await self._threads.call(self.translator.store.spending, month)).usd
         if spent + usd > limit or patience <= 0:
             rest = "" if spent + usd > limit else ", and the rest is set aside by open batches or other runs"
             self._budget_reached = f"DIGEST_BUDGET_PER_MONTH_USD={limit:g}, spent ${spent:.4f} in {month}, {next_one}{rest}"
             raise BudgetReached(self._budget_reached)
 
     async def _settle(self, key: str, cost_usd: float | None = None) -> None:
-        if not self.desk.budget.is_set:
+        if not self.translator.budget.is_set:
             return
-        self.desk.budget.set_aside.pop(key, None)
-        self.desk.budget.spent_usd += cost_usd or 0.0
+        self.translator.budget.set_aside.pop(key, None)
+        self.translator.budget.spent_usd += cost_usd or 0.0
         async with self._settled:
             self._settled.notify_all()
 
@@ -400,9 +400,9 @@ class Asker:
 
     def _stored(self, job: Job, key: str, request: ChatRequest, answer: ProviderAnswer, asked_at: datetime) -> StoredAnswer:
         usage = answer.usage or estimated_usage(request.messages, answer.text)
-        cost = self.desk.prices.cost(request.model, usage)
+        cost = self.translator.prices.cost(request.model, usage)
         if cost is None:
-            cost = self.desk.prices.cost(answer.model, usage)
+            cost = self.translator.prices.cost(answer.model, usage)
         return StoredAnswer(
             key=key,
             raw=answer.text,
@@ -419,7 +419,7 @@ class Asker:
             tokens_estimated=answer.usage is None,
             cost_usd=cost,
             asked_at_utc=asked_at,
-            answered_at_utc=self.desk.now(),
+            answered_at_utc=self.translator.now(),
             earlier_input_tokens=sum(earlier.input_tokens for earlier in job.rejected),
             earlier_output_tokens=sum(earlier.output_tokens for earlier in job.rejected),
             earlier_cost_usd=sum_or_unknown([earlier.cost_usd for earlier in job.rejected]),
@@ -429,7 +429,7 @@ class Asker:
         return Result(
             status=SummaryStatus.QUARANTINED,
             flags=reasons,
-            model=self.desk.models[-1],
+            model=self.translator.models[-1],
             prompt_sha256=job.prompt.prompt_sha256,
             input_tokens=sum(answer.input_tokens for answer in job.rejected),
             output_tokens=sum(answer.output_tokens for answer in job.rejected),

@@ -29,20 +29,19 @@ from typing import IO, Any, NoReturn, TypeVar
 
 import tenacity
 
-from digest_pipeline.errors import ProviderRefused, ProviderUnavailable, SettingsError
-from digest_pipeline.model import Paper
+from digest_pipeline.errors import EndpointConfigurationError, EndpointUnavailable, SettingsError
+from digest_pipeline.models import Paper
 from digest_pipeline.translation.asking import keys_of, most_output_tokens
-from digest_pipeline.translation.desk import TEMPERATURE, TranslationDesk
 from digest_pipeline.translation.languages import Language
-from digest_pipeline.translation.manners import Manners
+from digest_pipeline.translation.manners import ModelCapabilities
 from digest_pipeline.translation.money import expected_usage, require_price
 from digest_pipeline.translation.prompting import PromptRequest, build_request
 from digest_pipeline.translation.provider import (
     OPENAI_ADDRESS,
+    CapabilityStore,
     ChatRequest,
-    Memory,
     ProviderAnswer,
-    Scrubber,
+    Redactor,
     TryAgain,
     Usage,
     chat_body,
@@ -51,6 +50,7 @@ from digest_pipeline.translation.provider import (
     refuse_if_hopeless,
 )
 from digest_pipeline.translation.store import HEARTBEAT_SECONDS, AnswerStore, BatchItem, BatchRecord, BatchState, Claim, StoredAnswer, month_of
+from digest_pipeline.translation.translator import TEMPERATURE, Translator
 
 log = logging.getLogger(__name__)
 
@@ -127,23 +127,23 @@ class BatchEndpoint:
         api_key: str | None,
         base_url: str | None,
         timeout_seconds: float,
-        memory: Memory,
+        memory: CapabilityStore,
         now: Callable[[], datetime],
         first_wait_seconds: float = 1.0,
     ) -> None:
         import openai
 
         if api_key is None and base_url is None:
-            raise ProviderRefused("there is no key for the model", what_to_do="set OPENAI_API_KEY")
+            raise EndpointConfigurationError("there is no key for the model", hint="set OPENAI_API_KEY")
         self.endpoint = endpoint_name(base_url)
         self.memory = memory
         self._now = now
-        self._scrub = Scrubber(api_key)
+        self._scrub = Redactor(api_key)
         self._first_wait_seconds = first_wait_seconds
         self._client = openai.OpenAI(api_key=api_key or "none", base_url=base_url or OPENAI_ADDRESS, max_retries=0, timeout=timeout_seconds)
 
     def probe(self) -> None:
-        """Raises ProviderRefused where there is no Batch API, before anything is sent."""
+        """Raises EndpointConfigurationError where there is no Batch API, before anything is sent."""
         self._call("list its batches", lambda: list(self._page(None, 1)))
 
     def upload(self, file: IO[bytes]) -> str:
@@ -188,7 +188,7 @@ class BatchEndpoint:
 
         listed: Any = self._client.batches.list(after=after or openai.omit, limit=limit)
         if not isinstance(getattr(listed, "data", None), list):
-            raise ProviderRefused(f"{self.endpoint} has no Batch API (it answered with something else)", what_to_do="set DIGEST_BATCH=never")
+            raise EndpointConfigurationError(f"{self.endpoint} has no Batch API (it answered with something else)", hint="set DIGEST_BATCH=never")
         return map(_remote, listed.data)
 
     def lines(self, file_id: str) -> Iterator[dict[str, Any]]:
@@ -227,7 +227,7 @@ class BatchEndpoint:
                 with attempt, self._explained(what):
                     return action()
         except TryAgain as error:
-            raise ProviderUnavailable(error.what_happened, what_to_do="run again later: what was submitted is recorded") from None
+            raise EndpointUnavailable(error.message, hint="run again later: what was submitted is recorded") from None
         raise AssertionError("tenacity ends by returning or raising")
 
     @contextlib.contextmanager
@@ -246,11 +246,15 @@ class BatchEndpoint:
         if status == 404 and what in _OF_THINGS_THAT_END:
             raise _Gone
         if status in (404, 405, 501):
-            raise ProviderRefused(f"{self.endpoint} has no Batch API: it could not {what} ({status}: {said})", what_to_do="set DIGEST_BATCH=never")
+            raise EndpointConfigurationError(
+                f"{self.endpoint} has no Batch API: it could not {what} ({status}: {said})", hint="set DIGEST_BATCH=never"
+            )
         refuse_if_hopeless(status, words, said, "", self.endpoint)
         if status in (408, 409, 425, 429) or status >= 500:
             raise TryAgain(f"{self.endpoint} did not {what}: {status}, {said}", status=status)
-        raise ProviderRefused(f"{self.endpoint} refused to {what} ({status}: {said})", what_to_do="set DIGEST_BATCH=never, or mend what it names")
+        raise EndpointConfigurationError(
+            f"{self.endpoint} refused to {what} ({status}: {said})", hint="set DIGEST_BATCH=never, or mend what it names"
+        )
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
@@ -288,21 +292,21 @@ class _Question:
     reserved_usd: float
 
 
-def submit(papers: Iterable[Paper], languages: Sequence[Language], desk: TranslationDesk) -> BatchSubmission:
+def submit(papers: Iterable[Paper], languages: Sequence[Language], translator: Translator) -> BatchSubmission:
     """Sends what is not paid yet, of one or many days, in as few batches as the limits allow.
 
-    Raises SettingsError (a budget without a batch price), ProviderRefused (no Batch API, dead key), ProviderUnavailable.
+    Raises SettingsError (a budget without a batch price), EndpointConfigurationError (no Batch API, dead key), EndpointUnavailable.
     """
-    with _endpoint(desk) as endpoint, _signs_of_life(desk.store):
-        manners = Manners.of(desk.model, endpoint.memory.endpoint_memory(endpoint.endpoint, desk.model))
+    with _endpoint(translator) as endpoint, _signs_of_life(translator.store):
+        manners = ModelCapabilities.of(translator.model, endpoint.memory.endpoint_memory(endpoint.endpoint, translator.model))
         counts: Counter[str] = Counter()
-        chosen = _affordable(_unpaid(papers, languages, desk, manners, counts), desk, counts)
+        chosen = _affordable(_unpaid(papers, languages, translator, manners, counts), translator, counts)
         probed = False
         for part in _parts(chosen):
             if not probed:
                 endpoint.probe()
                 probed = True
-            sent = _submit_part(part, desk, endpoint, manners)
+            sent = _submit_part(part, translator, endpoint, manners)
             counts["submitted"] += sent
             counts["known"] += len(part) - sent
             counts["batches"] += sent > 0
@@ -311,59 +315,60 @@ def submit(papers: Iterable[Paper], languages: Sequence[Language], desk: Transla
 
 
 def _unpaid(
-    papers: Iterable[Paper], languages: Sequence[Language], desk: TranslationDesk, manners: Manners, counts: Counter[str]
+    papers: Iterable[Paper], languages: Sequence[Language], translator: Translator, manners: ModelCapabilities, counts: Counter[str]
 ) -> Iterator[_Question]:
     """Each question once; those with an answer, in an open batch, or tried in vain are only counted."""
     seen: set[str] = set()
     for chunk in _chunks((paper, language) for paper in papers for language in languages):
         prompts = {
-            keys_of(prompt := build_request(paper, language, desk.structured), desk.models): (paper, language, prompt) for paper, language in chunk
+            keys_of(prompt := build_request(paper, language, translator.structured), translator.models): (paper, language, prompt)
+            for paper, language in chunk
         }
         every = [key for keys in prompts for key in keys]
-        known = set(desk.store.answers(every)) | desk.store.keys_in_open_batches(every)
-        tries = desk.store.batch_tries([keys[0] for keys in prompts])
+        known = set(translator.store.answers(every)) | translator.store.keys_in_open_batches(every)
+        tries = translator.store.batch_tries([keys[0] for keys in prompts])
         for keys, (paper, language, prompt) in prompts.items():
             if keys[0] in seen or known.intersection(keys):
                 counts["known"] += 1
-            elif tries[keys[0]] and (tries[keys[0]] >= MOST_TRIES or desk.store.rejected(keys[0])):
+            elif tries[keys[0]] and (tries[keys[0]] >= MOST_TRIES or translator.store.rejected(keys[0])):
                 counts["left"] += 1
             else:
                 seen.add(keys[0])
-                line = _line(keys[0], paper, prompt, desk, manners)
-                yield _Question(paper, language, keys[0], len(line), _expected_cost(paper, language, desk))
+                line = _line(keys[0], paper, prompt, translator, manners)
+                yield _Question(paper, language, keys[0], len(line), _expected_cost(paper, language, translator))
 
 
-def _expected_cost(paper: Paper, language: Language, desk: TranslationDesk) -> float:
-    usage = expected_usage(paper, language, structured=desk.structured, rates=desk.prices.rates)
-    return _MARGIN * (desk.prices.cost(desk.model, usage, by_batch=True) or 0.0)
+def _expected_cost(paper: Paper, language: Language, translator: Translator) -> float:
+    usage = expected_usage(paper, language, structured=translator.structured, rates=translator.prices.rates)
+    return _MARGIN * (translator.prices.cost(translator.model, usage, by_batch=True) or 0.0)
 
 
-def _affordable(questions: Iterator[_Question], desk: TranslationDesk, counts: Counter[str]) -> Iterator[_Question]:
+def _affordable(questions: Iterator[_Question], translator: Translator, counts: Counter[str]) -> Iterator[_Question]:
     """Until a limit would be passed; the rest is only counted."""
-    require_price(desk.model, desk.prices, desk.budget)
-    price = desk.prices.price(desk.model)
-    if desk.budget.is_set and (price is None or price.batch_factor is None):
+    require_price(translator.model, translator.prices, translator.budget)
+    price = translator.prices.price(translator.model)
+    if translator.budget.is_set and (price is None or price.batch_factor is None):
         raise SettingsError(
-            f"a budget is set, but the batch price of {desk.model!r} is unknown, so nothing was sent", what_to_do="see DIGEST_PRICES_FILE"
+            f"a budget is set, but the batch price of {translator.model!r} is unknown, so nothing was sent", hint="see DIGEST_PRICES_FILE"
         )
-    left = _money_left(desk)
+    left = _money_left(translator)
     for question in questions:
         if question.reserved_usd > left:
             left = 0.0  # a cheaper paper further on must not slip through: what is missing is the tail
             counts["unaffordable"] += 1
             continue
         left -= question.reserved_usd
-        desk.budget.spent_usd += question.reserved_usd
+        translator.budget.spent_usd += question.reserved_usd
         yield question
 
 
-def _money_left(desk: TranslationDesk) -> float:
-    budget = desk.budget
+def _money_left(translator: Translator) -> float:
+    budget = translator.budget
     of_run = float("inf") if budget.per_run_usd is None else budget.per_run_usd - budget.spent_usd
     if budget.per_month_usd is None:
         return of_run
-    reserved = sum(item.reserved_usd for batch in desk.store.open_batches() for item in batch.items)
-    return min(of_run, budget.per_month_usd - desk.store.spending(month_of(desk.now())).usd - reserved)
+    reserved = sum(item.reserved_usd for batch in translator.store.open_batches() for item in batch.items)
+    return min(of_run, budget.per_month_usd - translator.store.spending(month_of(translator.now())).usd - reserved)
 
 
 def _parts(questions: Iterator[_Question]) -> Iterator[list[_Question]]:
@@ -380,9 +385,9 @@ def _parts(questions: Iterator[_Question]) -> Iterator[list[_Question]]:
         yield part
 
 
-def _submit_part(part: Sequence[_Question], desk: TranslationDesk, endpoint: BatchEndpoint, manners: Manners) -> int:
+def _submit_part(part: Sequence[_Question], translator: Translator, endpoint: BatchEndpoint, manners: ModelCapabilities) -> int:
     """Returns how many questions were free and went out."""
-    record = _prepared(part, desk, endpoint)
+    record = _prepared(part, translator, endpoint)
     if not record.items:
         return 0
     try:
@@ -390,29 +395,31 @@ def _submit_part(part: Sequence[_Question], desk: TranslationDesk, endpoint: Bat
         with tempfile.TemporaryFile() as file:
             for item in record.items:
                 question = by_key[item.key]
-                file.write(_line(item.key, question.paper, build_request(question.paper, question.language, desk.structured), desk, manners))
+                file.write(
+                    _line(item.key, question.paper, build_request(question.paper, question.language, translator.structured), translator, manners)
+                )
             file_id = endpoint.upload(file)
-        desk.store.update_batch(record.token, state=BatchState.PREPARING, file_id=file_id)
+        translator.store.update_batch(record.token, state=BatchState.PREPARING, file_id=file_id)
         made = endpoint.create(file_id, record.token)
-    except ProviderRefused as error:
-        desk.store.update_batch(record.token, state=BatchState.CLOSED, outcome=str(error))
+    except EndpointConfigurationError as error:
+        translator.store.update_batch(record.token, state=BatchState.CLOSED, outcome=str(error))
         raise
     except TryAgain as error:  # whether it was created is unknown; the next collection finds out
-        raise ProviderUnavailable(error.what_happened, what_to_do="run again later: the batch, if it came into being, will be found") from None
+        raise EndpointUnavailable(error.message, hint="run again later: the batch, if it came into being, will be found") from None
     finally:
-        desk.store.release([_lease(record.token)])
-    desk.store.update_batch(record.token, state=BatchState.SUBMITTED, batch_id=made.batch_id)
+        translator.store.release([_lease(record.token)])
+    translator.store.update_batch(record.token, state=BatchState.SUBMITTED, batch_id=made.batch_id)
     log.info("Batch %s holds %d questions; answers are expected within a day.", made.batch_id, len(record.items))
     return len(record.items)
 
 
-def _prepared(part: Sequence[_Question], desk: TranslationDesk, endpoint: BatchEndpoint) -> BatchRecord:
+def _prepared(part: Sequence[_Question], translator: Translator, endpoint: BatchEndpoint) -> BatchRecord:
     """On record before the endpoint hears of it, and leased, so that nobody takes it for the leavings of a crash."""
     token = uuid.uuid4().hex
-    desk.store.claim(_lease(token))
+    translator.store.claim(_lease(token))
     items = []
     for question in part:
-        prompt = build_request(question.paper, question.language, desk.structured)
+        prompt = build_request(question.paper, question.language, translator.structured)
         about = f"{question.paper.arxiv_id}v{question.paper.version}"
         items.append(
             BatchItem(
@@ -425,12 +432,14 @@ def _prepared(part: Sequence[_Question], desk: TranslationDesk, endpoint: BatchE
                 reserved_usd=question.reserved_usd,
             )
         )
-    record = BatchRecord(token, BatchState.PREPARING, endpoint.endpoint, desk.model, desk.now(), items=tuple(items))
-    return desk.store.prepare_batch(record)
+    record = BatchRecord(token, BatchState.PREPARING, endpoint.endpoint, translator.model, translator.now(), items=tuple(items))
+    return translator.store.prepare_batch(record)
 
 
-def _line(key: str, paper: Paper, prompt: PromptRequest, desk: TranslationDesk, manners: Manners) -> bytes:
-    request = ChatRequest(prompt, prompt.messages, desk.model, f"{paper.arxiv_id}v{paper.version}", TEMPERATURE, most_output_tokens(prompt), 0.0)
+def _line(key: str, paper: Paper, prompt: PromptRequest, translator: Translator, manners: ModelCapabilities) -> bytes:
+    request = ChatRequest(
+        prompt, prompt.messages, translator.model, f"{paper.arxiv_id}v{paper.version}", TEMPERATURE, most_output_tokens(prompt), 0.0
+    )
     line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": chat_body(request, manners)}
     return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")
 
@@ -438,81 +447,81 @@ def _line(key: str, paper: Paper, prompt: PromptRequest, desk: TranslationDesk, 
 # -- collecting -----------------------------------------------------------------------------------------
 
 
-def collect_open_batches(desk: TranslationDesk) -> BatchCollection:
+def collect_open_batches(translator: Translator) -> BatchCollection:
     """Looks at every open batch once and keeps the answers of those that ended. Costs nothing where none is open."""
-    batches = desk.store.open_batches()
+    batches = translator.store.open_batches()
     if not batches:
         return BatchCollection(0, 0, 0, (), ())
     counts: Counter[str] = Counter()
     notes: list[str] = []
     ended: list[BatchRecord] = []
-    with _endpoint(desk) as endpoint, _signs_of_life(desk.store):
+    with _endpoint(translator) as endpoint, _signs_of_life(translator.store):
         for batch in batches:
-            if desk.store.claim(_lease(batch.token)) is not Claim.GRANTED:
+            if translator.store.claim(_lease(batch.token)) is not Claim.GRANTED:
                 continue  # another process is at it
             try:
-                if _look_at(batch, desk, endpoint, counts, notes):
+                if _look_at(batch, translator, endpoint, counts, notes):
                     ended.append(batch)
             finally:
-                desk.store.release([_lease(batch.token)])
-    waiting = {item.listing_date for batch in desk.store.open_batches() for item in batch.items}
+                translator.store.release([_lease(batch.token)])
+    waiting = {item.listing_date for batch in translator.store.open_batches() for item in batch.items}
     ready = {item.listing_date for batch in ended for item in batch.items} - waiting
     return BatchCollection(counts["answers"], counts["failed"], len(batches) - len(ended), tuple(sorted(ready)), tuple(notes))
 
 
-def _look_at(batch: BatchRecord, desk: TranslationDesk, endpoint: BatchEndpoint, counts: Counter[str], notes: list[str]) -> bool:
+def _look_at(batch: BatchRecord, translator: Translator, endpoint: BatchEndpoint, counts: Counter[str], notes: list[str]) -> bool:
     """True where the batch is closed now."""
     if batch.endpoint != endpoint.endpoint:
-        return _of_another_endpoint(batch, desk, notes)
-    remote = _found_again(batch, desk, endpoint) if batch.state is BatchState.PREPARING else endpoint.retrieve(batch.batch_id)
+        return _of_another_endpoint(batch, translator, notes)
+    remote = _found_again(batch, translator, endpoint) if batch.state is BatchState.PREPARING else endpoint.retrieve(batch.batch_id)
     if remote is None:
-        if batch.state is BatchState.PREPARING and batch.file_id and desk.now() - batch.created_at_utc < _LISTED_WITHIN:
+        if batch.state is BatchState.PREPARING and batch.file_id and translator.now() - batch.created_at_utc < _LISTED_WITHIN:
             return False
-        return _close(batch, desk, "is not known to the endpoint (it never got there, or was deleted)", notes)
+        return _close(batch, translator, "is not known to the endpoint (it never got there, or was deleted)", notes)
     if remote.status not in _ENDED:
         return False
-    answers, failed = _keep_answers(batch, remote, desk, endpoint)
+    answers, failed = _keep_answers(batch, remote, translator, endpoint)
     counts["answers"] += answers
     counts["failed"] += failed
     problem = f" ({remote.problem})" if remote.problem else ""
-    return _close(batch, desk, f"{remote.status}{problem}: {answers} answers, {failed} without", notes)
+    return _close(batch, translator, f"{remote.status}{problem}: {answers} answers, {failed} without", notes)
 
 
-def _of_another_endpoint(batch: BatchRecord, desk: TranslationDesk, notes: list[str]) -> bool:
-    if desk.now() - batch.created_at_utc > _LOST_AFTER:
-        return _close(batch, desk, f"given up: it lies at {batch.endpoint}, which is not set as OPENAI_BASE_URL", notes)
+def _of_another_endpoint(batch: BatchRecord, translator: Translator, notes: list[str]) -> bool:
+    if translator.now() - batch.created_at_utc > _LOST_AFTER:
+        return _close(batch, translator, f"given up: it lies at {batch.endpoint}, which is not set as OPENAI_BASE_URL", notes)
     notes.append(f"batch {batch.batch_id or batch.token} lies at {batch.endpoint}; set OPENAI_BASE_URL to it to collect the answers")
     return False
 
 
-def _found_again(batch: BatchRecord, desk: TranslationDesk, endpoint: BatchEndpoint) -> RemoteBatch | None:
+def _found_again(batch: BatchRecord, translator: Translator, endpoint: BatchEndpoint) -> RemoteBatch | None:
     """A submission that a crash cut off: adopted where the endpoint has it."""
     remote = endpoint.find(batch.token, batch.file_id, batch.created_at_utc)
     if remote is not None:
-        desk.store.update_batch(batch.token, state=BatchState.SUBMITTED, batch_id=remote.batch_id)
+        translator.store.update_batch(batch.token, state=BatchState.SUBMITTED, batch_id=remote.batch_id)
         return endpoint.retrieve(remote.batch_id)
     return None
 
 
-def _close(batch: BatchRecord, desk: TranslationDesk, outcome: str, notes: list[str]) -> bool:
-    desk.store.update_batch(batch.token, state=BatchState.CLOSED, outcome=outcome)
+def _close(batch: BatchRecord, translator: Translator, outcome: str, notes: list[str]) -> bool:
+    translator.store.update_batch(batch.token, state=BatchState.CLOSED, outcome=outcome)
     notes.append(f"batch {batch.batch_id or batch.token} {outcome}")
     return True
 
 
-def _keep_answers(batch: BatchRecord, remote: RemoteBatch, desk: TranslationDesk, endpoint: BatchEndpoint) -> tuple[int, int]:
+def _keep_answers(batch: BatchRecord, remote: RemoteBatch, translator: Translator, endpoint: BatchEndpoint) -> tuple[int, int]:
     """(answers kept, questions without one). Answers that an interrupted collection kept already are not counted again."""
     items = {item.key: item for item in batch.items}
-    kept = set(desk.store.answers(list(items)))
+    kept = set(translator.store.answers(list(items)))
     for file_id in filter(None, (remote.output_file_id, remote.error_file_id)):
         for row in endpoint.lines(file_id):
             item = items.get(str(row.get("custom_id")))
-            if item is not None and item.key not in kept and _keep_line(batch, item, row, desk):
+            if item is not None and item.key not in kept and _keep_line(batch, item, row, translator):
                 kept.add(item.key)
     return len(kept), len(items) - len(kept)
 
 
-def _keep_line(batch: BatchRecord, item: BatchItem, row: dict[str, Any], desk: TranslationDesk) -> bool:
+def _keep_line(batch: BatchRecord, item: BatchItem, row: dict[str, Any], translator: Translator) -> bool:
     """True where the line held a whole answer. A blank or cut one was paid for all the same, and is kept as rejected."""
     response = row.get("response")
     if not isinstance(response, dict) or response.get("status_code") != 200 or not isinstance(response.get("body"), dict):
@@ -520,16 +529,18 @@ def _keep_line(batch: BatchRecord, item: BatchItem, row: dict[str, Any], desk: T
     answer = read_completion(response["body"], batch.model)
     if answer is None:
         return False
-    stored = _stored(batch, item, answer, desk)
+    stored = _stored(batch, item, answer, translator)
     if answer.text.strip() and answer.finish_reason != "length":
-        desk.store.put(stored)
+        translator.store.put(stored)
         return True
-    if not any(earlier.response_id == stored.response_id and earlier.raw == stored.raw for earlier, _ in desk.store.rejected(item.key)):
-        desk.store.put_rejected(stored, ["answer-cut: stopped at the length limit" if answer.text.strip() else "answer-blank: the answer is empty"])
+    if not any(earlier.response_id == stored.response_id and earlier.raw == stored.raw for earlier, _ in translator.store.rejected(item.key)):
+        translator.store.put_rejected(
+            stored, ["answer-cut: stopped at the length limit" if answer.text.strip() else "answer-blank: the answer is empty"]
+        )
     return False
 
 
-def _stored(batch: BatchRecord, item: BatchItem, answer: ProviderAnswer, desk: TranslationDesk) -> StoredAnswer:
+def _stored(batch: BatchRecord, item: BatchItem, answer: ProviderAnswer, translator: Translator) -> StoredAnswer:
     usage = answer.usage or Usage(0, len(answer.text.encode()) // 3)
     return StoredAnswer(
         key=item.key,
@@ -545,9 +556,9 @@ def _stored(batch: BatchRecord, item: BatchItem, answer: ProviderAnswer, desk: T
         cached_input_tokens=usage.cached_input_tokens,
         output_tokens=usage.output_tokens,
         tokens_estimated=answer.usage is None,
-        cost_usd=desk.prices.cost(batch.model, usage, by_batch=True),
+        cost_usd=translator.prices.cost(batch.model, usage, by_batch=True),
         asked_at_utc=batch.created_at_utc,
-        answered_at_utc=desk.now(),
+        answered_at_utc=translator.now(),
         via="batch",
     )
 
@@ -560,10 +571,10 @@ def _lease(token: str) -> str:
 
 
 @contextlib.contextmanager
-def _endpoint(desk: TranslationDesk) -> Iterator[BatchEndpoint]:
-    if desk.make_batch_endpoint is None:
-        raise ProviderRefused("recorded answers have no Batch API", what_to_do="set OPENAI_API_KEY, or DIGEST_BATCH=never")
-    endpoint = desk.make_batch_endpoint()
+def _endpoint(translator: Translator) -> Iterator[BatchEndpoint]:
+    if translator.make_batch_endpoint is None:
+        raise EndpointConfigurationError("recorded answers have no Batch API", hint="set OPENAI_API_KEY, or DIGEST_BATCH=never")
+    endpoint = translator.make_batch_endpoint()
     try:
         yield endpoint
     finally:

@@ -17,18 +17,29 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from digest_pipeline.errors import AnswerStoreError, ProviderRefused
-from digest_pipeline.model import Paper, Summary, SummaryStatus
-from digest_pipeline.translation.asking import Asker, BudgetReached, Job, Result, Stopping, StoreThreads, Tally, keys_of, result_of, verdict_of
-from digest_pipeline.translation.desk import TranslationDesk
+from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
+from digest_pipeline.models import Paper, Summary, SummaryStatus
+from digest_pipeline.translation.asking import (
+    BudgetReached,
+    Job,
+    PaperAttempts,
+    Result,
+    Stopping,
+    StoreThreads,
+    UsageTotals,
+    keys_of,
+    result_of,
+    verdict_of,
+)
 from digest_pipeline.translation.findings import Code, Finding
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.money import Forecast, forecast, require_price
 from digest_pipeline.translation.prompting import build_request
 from digest_pipeline.translation.session import Session
 from digest_pipeline.translation.store import HEARTBEAT_SECONDS, Claim, StoredAnswer
+from digest_pipeline.translation.translator import Translator
 
-__all__ = ["Progress", "TranslationDesk", "TranslationOutcome", "forecast_papers", "translate_papers"]
+__all__ = ["Progress", "TranslationOutcome", "Translator", "forecast_papers", "translate_papers"]
 
 log = logging.getLogger(__name__)
 
@@ -80,30 +91,30 @@ class TranslationOutcome:
 
 
 def translate_papers(
-    papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk, *, progress: Callable[[Progress], None] = lambda _: None
+    papers: Sequence[Paper], languages: Sequence[Language], translator: Translator, *, progress: Callable[[Progress], None] = lambda _: None
 ) -> TranslationOutcome:
     """One summary for each paper and language. `progress` is called every few seconds, in a thread, and once at the end.
 
-    Raises SettingsError (a budget without a price), ProviderRefused, ProviderUnavailable or AnswerStoreError; what was
+    Raises SettingsError (a budget without a price), EndpointConfigurationError, EndpointUnavailable or AnswerStoreError; what was
     answered until then is kept, and the next run asks for the rest only.
     """
-    with desk.session() as session:
-        run = _Run(papers, languages, desk, session, progress)
+    with translator.session() as session:
+        run = _Run(papers, languages, translator, session, progress)
         outcome = session.run(run.go())
     progress(run.so_far())
     return outcome
 
 
-def forecast_papers(papers: Sequence[Paper], languages: Sequence[Language], desk: TranslationDesk) -> Forecast:
+def forecast_papers(papers: Sequence[Paper], languages: Sequence[Language], translator: Translator) -> Forecast:
     """What translating these papers would still cost. Asks nobody but the store."""
     missing: list[tuple[Paper, Language]] = []
     for chunk in _chunks([(paper, language) for language in languages for paper in papers]):
-        keys = {keys_of(build_request(paper, language, desk.structured), desk.models): (paper, language) for paper, language in chunk}
+        keys = {keys_of(build_request(paper, language, translator.structured), translator.models): (paper, language) for paper, language in chunk}
         every = [key for of_models in keys for key in of_models]
-        known = set(desk.store.answers(every)) | desk.store.keys_in_open_batches(every)
+        known = set(translator.store.answers(every)) | translator.store.keys_in_open_batches(every)
         missing += [pair for of_models, pair in keys.items() if not known.intersection(of_models)]
     total = len(papers) * len(languages)
-    return forecast(missing, total - len(missing), model=desk.model, structured=desk.structured, prices=desk.prices)
+    return forecast(missing, total - len(missing), model=translator.model, structured=translator.structured, prices=translator.prices)
 
 
 class _Run:
@@ -111,13 +122,13 @@ class _Run:
         self,
         papers: Sequence[Paper],
         languages: Sequence[Language],
-        desk: TranslationDesk,
+        translator: Translator,
         session: Session,
         progress: Callable[[Progress], None],
     ) -> None:
         self._papers = papers
         self._languages = languages
-        self._desk = desk
+        self._desk = translator
         self._session = session
         self._report = progress
         self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
@@ -138,10 +149,10 @@ class _Run:
         return self._outcome(asker.tally)
 
     @contextlib.asynccontextmanager
-    async def _tools(self) -> AsyncIterator[tuple[Asker, StoreThreads]]:
+    async def _tools(self) -> AsyncIterator[tuple[PaperAttempts, StoreThreads]]:
         threads = StoreThreads(self._desk.store)
         try:
-            yield Asker(self._desk, self._session, threads), threads
+            yield PaperAttempts(self._desk, self._session, threads), threads
         finally:
             try:
                 if self._open:
@@ -346,7 +357,7 @@ class _Run:
         cost = None if tally.unpriced_answers else tally.cost_usd
         return Progress(self._done, self._total, self._reused, tally.requests, cost, len(self._waiting))
 
-    def _outcome(self, tally: Tally) -> TranslationOutcome:
+    def _outcome(self, tally: UsageTotals) -> TranslationOutcome:
         summaries = {tag: [row for row in rows if row is not None] for tag, rows in self._rows.items()}
         return TranslationOutcome(
             summaries=summaries,
@@ -374,4 +385,4 @@ def _raise_worst(tasks: Iterable[asyncio.Task[None]]) -> None:
     """Of several failures the one that says most: a refusal before an outage, since an outage may follow from it."""
     errors = [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception()) is not None]
     if errors:
-        raise min(errors, key=lambda error: 0 if isinstance(error, ProviderRefused) else 1 if isinstance(error, AnswerStoreError) else 2)
+        raise min(errors, key=lambda error: 0 if isinstance(error, EndpointConfigurationError) else 1 if isinstance(error, AnswerStoreError) else 2)

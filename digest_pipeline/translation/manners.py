@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 
-class Rung(IntEnum):
+class ResponseFormat(IntEnum):
     """Ways to ask for JSON, the strictest first. The answer is validated here whichever was used."""
 
     JSON_SCHEMA = 0
@@ -45,11 +45,11 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ModelCapabilities:
     """What to send to one endpoint and model. Each field only ever moves in the direction of asking for less."""
 
     family: Family
-    rung: Rung = Rung.JSON_SCHEMA
+    rung: ResponseFormat = ResponseFormat.JSON_SCHEMA
     schema_proven: bool = False
     """JSON_SCHEMA has worked here, so that a 500 is the endpoint's trouble and no refusal of it."""
     thinks: bool = False
@@ -62,12 +62,12 @@ class Manners:
     """Factor on the limit of output tokens, above 1 for a model that thinks and cannot be stopped."""
 
     @classmethod
-    def of(cls, model: str, memory: Mapping[str, Any]) -> Manners:
+    def of(cls, model: str, memory: Mapping[str, Any]) -> ModelCapabilities:
         """From what the store remembers; `memory` is empty for an endpoint or model never met."""
         family = family_of(model)
         return cls(
             family=family,
-            rung=Rung(memory.get("rung", 0)),
+            rung=ResponseFormat(memory.get("rung", 0)),
             schema_proven=bool(memory.get("schema_proven", False)),
             thinks=bool(memory.get("thinks", False)),
             reasoning_refused=int(memory.get("reasoning_refused", 0)),
@@ -114,7 +114,7 @@ class Manners:
 
     # -- lessons --------------------------------------------------------------------------------------
 
-    def after_refusal(self, words: str) -> Manners | None:
+    def after_refusal(self, words: str) -> ModelCapabilities | None:
         """The next thing to try after a 400 with these words (message, parameter, code); None where they name nothing we sent."""
         words = words.lower()
         if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
@@ -123,28 +123,28 @@ class Manners:
             return replace(self, temperature_refused=True)
         if self.token_field and self.token_field in words and not _means_too_large(words):
             return replace(self, token_fields_refused=(*self.token_fields_refused, self.token_field))
-        if self.rung < Rung.PLAIN and any(name in words for name in _FORMAT_WORDS):
+        if self.rung < ResponseFormat.PLAIN and any(name in words for name in _FORMAT_WORDS):
             return self.a_rung_lower()
         return None
 
-    def a_rung_lower(self) -> Manners:
+    def a_rung_lower(self) -> ModelCapabilities:
         """After a refusal: `schema` inside json_object is for servers that cannot say what they lack, so a 400 skips it."""
-        return replace(self, rung=Rung.JSON_OBJECT if self.rung < Rung.JSON_OBJECT else Rung.PLAIN)
+        return replace(self, rung=ResponseFormat.JSON_OBJECT if self.rung < ResponseFormat.JSON_OBJECT else ResponseFormat.PLAIN)
 
-    def with_less(self) -> Manners | None:
+    def with_less(self) -> ModelCapabilities | None:
         """Something optional less, for a refusal that names nothing; None where nothing optional is left."""
         if self.reasoning:
             return replace(self, reasoning_refused=len(self._against_thinking))
         if self.sends_temperature:
             return replace(self, temperature_refused=True)
-        if self.rung < Rung.PLAIN:
+        if self.rung < ResponseFormat.PLAIN:
             return self.a_rung_lower()
         return None
 
-    def with_more_room(self) -> Manners:
+    def with_more_room(self) -> ModelCapabilities:
         return replace(self, room=min(2 * self.room, _LONGEST_ROOM))
 
-    def merged(self, other: Manners) -> Manners:
+    def merged(self, other: ModelCapabilities) -> ModelCapabilities:
         """What both have learned, for lessons learned at the same time."""
         return replace(
             self,
@@ -165,12 +165,12 @@ def _means_too_large(words: str) -> bool:
     return any(phrase in words for phrase in ("too large", "at most", "exceed", "context length", "maximum context"))
 
 
-def _response_format(rung: Rung, schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    if rung is Rung.JSON_SCHEMA:
+def _response_format(rung: ResponseFormat, schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    if rung is ResponseFormat.JSON_SCHEMA:
         return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
-    if rung is Rung.JSON_OBJECT_WITH_SCHEMA:
+    if rung is ResponseFormat.JSON_OBJECT_WITH_SCHEMA:
         return {"type": "json_object", "schema": dict(schema)}
-    return {"type": "json_object"} if rung is Rung.JSON_OBJECT else None
+    return {"type": "json_object"} if rung is ResponseFormat.JSON_OBJECT else None
 
 
 def family_of(model: str) -> Family:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digest_pipeline.errors import SettingsError
-from digest_pipeline.model import Paper
+from digest_pipeline.models import Paper
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.provider import Usage
 
@@ -72,9 +72,7 @@ class PriceTable:
                 given = tomllib.load(file)
             return _table(_merged(built_in, given))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SettingsError(
-                f"DIGEST_PRICES_FILE={own} is no price table: {error}", what_to_do="see translation/prices.toml for its form"
-            ) from None
+            raise SettingsError(f"DIGEST_PRICES_FILE={own} is no price table: {error}", hint="see translation/prices.toml for its form") from None
 
     def price(self, model: str) -> Price | None:
         """By name; else without a vendor before it or a date behind it: `openai/gpt-5-mini-2025-08-07` → `gpt-5-mini`."""
@@ -193,5 +191,5 @@ def require_price(model: str, prices: PriceTable, budget: Budget) -> None:
         setting = "DIGEST_BUDGET_PER_RUN_USD" if budget.per_run_usd is not None else "DIGEST_BUDGET_PER_MONTH_USD"
         raise SettingsError(
             f"{setting} is set, but the price of the model {model!r} is unknown, so nothing was sent",
-            what_to_do="give its price in a file (DIGEST_PRICES_FILE; 0 for a local model), or remove the budget",
+            hint="give its price in a file (DIGEST_PRICES_FILE; 0 for a local model), or remove the budget",
         )

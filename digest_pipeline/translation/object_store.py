@@ -213,7 +213,7 @@ class ObjectStore:
         until = time.monotonic() + _SUBMISSION_WAIT_SECONDS
         while self.claim(_SUBMISSION) is not Claim.GRANTED:
             if time.monotonic() > until:
-                raise AnswerStoreError("another process has been preparing a batch for two minutes", what_to_do="run again when it has ended")
+                raise AnswerStoreError("another process has been preparing a batch for two minutes", hint="run again when it has ended")
             time.sleep(0.5)
 
     def update_batch(self, token: str, *, state: BatchState, batch_id: str = "", file_id: str = "", outcome: str = "") -> None:
@@ -349,7 +349,7 @@ class ObjectStore:
         except storage_errors() as error:
             raise AnswerStoreError(
                 f"the answer store {self._root} failed: {error}",
-                what_to_do="see its address, credentials and quota, then run again: acknowledged answers are kept",
+                hint="see its address, credentials and quota, then run again: acknowledged answers are kept",
             ) from error
 
 
@@ -364,9 +364,7 @@ def _parsed(path: str, content: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(content))
     except ValueError as error:
-        raise AnswerStoreError(
-            f"the object {path} is damaged: {error}", what_to_do="delete it, or put an earlier version back, and run again"
-        ) from None
+        raise AnswerStoreError(f"the object {path} is damaged: {error}", hint="delete it, or put an earlier version back, and run again") from None
 
 
 def _rejected(row: Mapping[str, Any]) -> tuple[StoredAnswer, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from digest_pipeline.errors import ProviderUnavailable
+from digest_pipeline.errors import EndpointUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class PacingLimits:
     """A longer pause is told in the log."""
 
 
-class Pacer:
+class AdaptiveRateLimiter:
     """Shared by all workers of one run, within one event loop, over all its days."""
 
     def __init__(self, limits: PacingLimits, rng: random.Random) -> None:
@@ -123,15 +123,15 @@ class Pacer:
         self._longest_wait = 0.0
 
     def rate_limited(self, started: float, wait_seconds: float | None) -> None:
-        """A 429 for a request that began at `started`; one cut for all that were on their way together. Raises ProviderUnavailable after a storm."""
+        """A 429 for a request that began at `started`; one cut for all that were on their way together. Raises EndpointUnavailable after a storm."""
         self._failing_since = None  # it answers: told to wait is not down
         self._rate_limits_in_a_row += 1
         self._limited_since = self._limited_since or _time()
         self._longest_wait = max(self._longest_wait, wait_seconds or 0.0)
         if _time() - self._limited_since > self.limits.storm + self._longest_wait:
-            raise ProviderUnavailable(
+            raise EndpointUnavailable(
                 f"the model's endpoint has answered nothing but 429 for {_time() - self._limited_since:.0f} s",
-                what_to_do="see the account's limits, then run again",
+                hint="see the account's limits, then run again",
             )
         if started > self._last_cut:
             self._refused_level, self._last_cut = self.level, _time()
@@ -139,7 +139,7 @@ class Pacer:
         self.pause(self.backoff(self._rate_limits_in_a_row // max(1, int(self.level))) if wait_seconds is None else wait_seconds)
 
     def failed(self, reason: str, wait_seconds: float | None) -> None:
-        """No answer, 5xx, garbage. Raises ProviderUnavailable when nothing has worked for the time of an outage."""
+        """No answer, 5xx, garbage. Raises EndpointUnavailable when nothing has worked for the time of an outage."""
         self._failures_in_a_row += 1
         self._failing_since = self._failing_since or _time()
         if wait_seconds is not None:
@@ -149,9 +149,9 @@ class Pacer:
             self.pause(self.backoff(self._failures_beyond_chance))  # the probes grow rare too, or a dead endpoint is met at full speed
         failing = _time() - self._failing_since
         if failing > self.limits.outage and self._failures_in_a_row > 3:
-            raise ProviderUnavailable(
+            raise EndpointUnavailable(
                 f"the model's endpoint has not answered for {failing:.0f} s ({self._failures_in_a_row} requests; the last: {reason})",
-                what_to_do="see the endpoint (OPENAI_BASE_URL), then run the same day again: every answer so far is kept",
+                hint="see the endpoint (OPENAI_BASE_URL), then run the same day again: every answer so far is kept",
             )
 
     def pause(self, seconds: float) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 import jinja2
 from pydantic import BaseModel, ConfigDict
 
-from digest_pipeline.model import Paper
+from digest_pipeline.models import Paper
 from digest_pipeline.translation.findings import FINDINGS, Code, Finding
 from digest_pipeline.translation.glossary import terms_present
 from digest_pipeline.translation.languages import Language

@@ -4,7 +4,7 @@ What lives here: one request → one answer or one of four failures, and the val
 What does not: retries and pauses (`pacing.py`), what is asked (`prompting.py`), recorded answers (`recorded.py`),
 what an endpoint accepts (`manners.py`). Another kind of provider is one more file with a `ChatProvider` in it.
 
-    ProviderRefused   key, credit, model or address: nobody can go on; names the setting        (errors.py)
+    EndpointConfigurationError   key, credit, model or address: nobody can go on; names the setting        (errors.py)
     TryAgain          429, 5xx, no answer in time, HTML with 200: the same may succeed later
     PaperRefused      this paper cannot be asked here: content filter, longer than the context
 
@@ -22,8 +22,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeGuard
 from urllib.parse import urlsplit
 
-from digest_pipeline.errors import ProviderRefused, TranslationError
-from digest_pipeline.translation.manners import Manners, Rung
+from digest_pipeline.errors import EndpointConfigurationError, TranslationError
+from digest_pipeline.translation.manners import ModelCapabilities, ResponseFormat
 from digest_pipeline.translation.pacing import wait_seconds
 from digest_pipeline.translation.prompting import Message, PromptRequest
 
@@ -79,8 +79,8 @@ class TryAgain(TranslationError):
 
     retryable = True
 
-    def __init__(self, what_happened: str, *, status: int = 0, wait_seconds: float | None = None) -> None:
-        super().__init__(what_happened)
+    def __init__(self, message: str, *, status: int = 0, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
         self.status = status
         self.wait_seconds = wait_seconds
 
@@ -89,7 +89,7 @@ class TryAgain(TranslationError):
         return self.status == 429
 
 
-class PaperRefused(TranslationError):
+class RequestRejected(TranslationError):
     """The endpoint refuses what it was asked about this paper; other papers may pass."""
 
 
@@ -101,9 +101,9 @@ class _Unsupported(Exception):
         self.status, self.words = status, words
 
 
-class ChatProvider(Protocol):
+class ChatClient(Protocol):
     async def complete(self, request: ChatRequest) -> ProviderAnswer:
-        """Raises ProviderRefused, TryAgain or PaperRefused, and nothing else."""
+        """Raises EndpointConfigurationError, TryAgain or PaperRefused, and nothing else."""
 
     def room(self, model: str) -> float:
         """By how much the limit of output tokens is raised for a model that thinks; 1.0 for others."""
@@ -111,7 +111,7 @@ class ChatProvider(Protocol):
     async def close(self) -> None: ...
 
 
-class Memory(Protocol):
+class CapabilityStore(Protocol):
     """Where manners are kept between runs; an AnswerStore does."""
 
     def endpoint_memory(self, endpoint: str, model: str) -> dict[str, Any]: ...
@@ -119,7 +119,7 @@ class Memory(Protocol):
     def remember_endpoint(self, endpoint: str, model: str, memory: Mapping[str, Any]) -> None: ...
 
 
-class OpenAIProvider:
+class OpenAIChatClient:
     """Any OpenAI-compatible endpoint, through one `AsyncOpenAI`; to be made and used within one event loop."""
 
     def __init__(
@@ -129,14 +129,14 @@ class OpenAIProvider:
         base_url: str | None,
         longest_timeout_seconds: float,
         connections: int,
-        memory: Memory,
+        memory: CapabilityStore,
         now: Callable[[], datetime],
     ) -> None:
         self.endpoint = endpoint_name(base_url)
-        self._scrub = Scrubber(api_key)
+        self._scrub = Redactor(api_key)
         self._memory = memory
         self._now = now
-        self._manners: dict[str, Manners] = {}
+        self._manners: dict[str, ModelCapabilities] = {}
         self._schema_failures: dict[str, int] = {}
         self._has_answered = False
         self.client = make_client(api_key, base_url, timeout_seconds=longest_timeout_seconds, connections=connections)
@@ -148,23 +148,23 @@ class OpenAIProvider:
                 return await self._complete_politely(request, manners)
             except _Unsupported as refusal:
                 manners = await self._next_manners(request.model, manners, refusal)
-        raise PaperRefused(f"the endpoint refused {request.about} in every way of asking")
+        raise RequestRejected(f"the endpoint refused {request.about} in every way of asking")
 
     def room(self, model: str) -> float:
-        return self._manners[model].room if model in self._manners else Manners.of(model, {}).room
+        return self._manners[model].room if model in self._manners else ModelCapabilities.of(model, {}).room
 
     async def close(self) -> None:
         await self.client.close()
 
     # -- learning -------------------------------------------------------------------------------------
 
-    async def _manners_of(self, model: str) -> Manners:
+    async def _manners_of(self, model: str) -> ModelCapabilities:
         if model not in self._manners:
             memory = await asyncio.to_thread(self._memory.endpoint_memory, self.endpoint, model)
-            self._manners.setdefault(model, Manners.of(model, memory))
+            self._manners.setdefault(model, ModelCapabilities.of(model, memory))
         return self._manners[model]
 
-    async def _complete_politely(self, request: ChatRequest, manners: Manners) -> ProviderAnswer:
+    async def _complete_politely(self, request: ChatRequest, manners: ModelCapabilities) -> ProviderAnswer:
         try:
             answer = await self._send(request, manners)
         except TryAgain as trouble:
@@ -177,16 +177,16 @@ class OpenAIProvider:
         await self._learn(request.model, _after_answer(manners, answer))
         return answer
 
-    def _lower_rung_to_try(self, model: str, manners: Manners, trouble: TryAgain) -> Manners | None:
+    def _lower_rung_to_try(self, model: str, manners: ModelCapabilities, trouble: TryAgain) -> ModelCapabilities | None:
         """llama_cpp.server answers 500 to json_schema; believed after two of them without a success, and once json_object works."""
-        if manners.rung is not Rung.JSON_SCHEMA or self._manners[model].schema_proven or trouble.status != 500:
+        if manners.rung is not ResponseFormat.JSON_SCHEMA or self._manners[model].schema_proven or trouble.status != 500:
             return None
         self._schema_failures[model] = self._schema_failures.get(model, 0) + 1
         if self._schema_failures[model] < _REFUSALS_BEFORE_A_LOWER_RUNG:
             return None
-        return replace(manners, rung=Rung.JSON_OBJECT_WITH_SCHEMA)
+        return replace(manners, rung=ResponseFormat.JSON_OBJECT_WITH_SCHEMA)
 
-    async def _next_manners(self, model: str, sent: Manners, refusal: _Unsupported) -> Manners:
+    async def _next_manners(self, model: str, sent: ModelCapabilities, refusal: _Unsupported) -> ModelCapabilities:
         """What to try next. A refusal that names what it refuses is remembered at once; another, when asking for less has worked."""
         named = sent.after_refusal(refusal.words)
         if named is not None:
@@ -194,10 +194,10 @@ class OpenAIProvider:
             return named
         less = None if self._manners[model].schema_proven else sent.with_less()
         if less is None:
-            raise PaperRefused(f"the endpoint refused the request ({self._scrub(str(refusal))[:_SHOWN]})")
+            raise RequestRejected(f"the endpoint refused the request ({self._scrub(str(refusal))[:_SHOWN]})")
         return less
 
-    async def _learn(self, model: str, manners: Manners) -> None:
+    async def _learn(self, model: str, manners: ModelCapabilities) -> None:
         known = self._manners[model]
         learned = known.merged(manners)
         if learned != known:
@@ -206,7 +206,7 @@ class OpenAIProvider:
 
     # -- one request ----------------------------------------------------------------------------------
 
-    async def _send(self, request: ChatRequest, manners: Manners) -> ProviderAnswer:
+    async def _send(self, request: ChatRequest, manners: ModelCapabilities) -> ProviderAnswer:
         import openai
 
         body = chat_body(request, manners)  # as extra_body the library sends it as it is, a millisecond faster than it checks messages
@@ -246,18 +246,18 @@ class OpenAIProvider:
             wait = wait_seconds(headers, self._now())
             raise TryAgain(f"the endpoint answered {status}: {said}", status=status, wait_seconds=wait)
         if _is_about_the_paper(words):
-            raise PaperRefused(f"the endpoint refused the paper ({status}: {said})")
+            raise RequestRejected(f"the endpoint refused the paper ({status}: {said})")
         raise _Unsupported(status, words)
 
 
-def _after_answer(manners: Manners, answer: ProviderAnswer) -> Manners:
+def _after_answer(manners: ModelCapabilities, answer: ProviderAnswer) -> ModelCapabilities:
     """What an answer teaches: json_schema works; the model thinks unasked, or so long that the answer was cut off."""
     reasoning = answer.usage.reasoning_tokens if answer.usage else 0
     if answer.finish_reason == "length" and answer.usage and reasoning > answer.usage.output_tokens / 2:
         manners = manners.with_more_room()
     return replace(
         manners,
-        schema_proven=manners.schema_proven or manners.rung is Rung.JSON_SCHEMA,
+        schema_proven=manners.schema_proven or manners.rung is ResponseFormat.JSON_SCHEMA,
         thinks=manners.thinks or reasoning >= _TOKENS_OF_A_THOUGHT,
     )
 
@@ -268,7 +268,7 @@ def make_client(api_key: str | None, base_url: str | None, *, timeout_seconds: f
     import openai
 
     if api_key is None and base_url is None:
-        raise ProviderRefused("there is no key for the model", what_to_do="set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key")
+        raise EndpointConfigurationError("there is no key for the model", hint="set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key")
     limits = httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8)
     return openai.AsyncOpenAI(
         api_key=api_key or "none",
@@ -286,7 +286,7 @@ def endpoint_name(base_url: str | None) -> str:
     return f"{host}{parts.path}".rstrip("/")
 
 
-def chat_body(request: ChatRequest, manners: Manners) -> dict[str, Any]:
+def chat_body(request: ChatRequest, manners: ModelCapabilities) -> dict[str, Any]:
     """The JSON body of `POST /chat/completions`."""
     prompt = request.prompt
     parameters = manners.parameters(prompt.json_schema, prompt.schema_name, request.temperature, request.most_output_tokens)
@@ -333,7 +333,7 @@ def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-class Scrubber:
+class Redactor:
     """Takes keys out of texts that people or logs will see."""
 
     _KEY_LIKE = re.compile(r"\b(?:sk|rk|pk|key|gsk|xai)-[A-Za-z0-9_\-*.]{4,}|(?i:bearer)\s+\S+|(?<=://)[^/@\s]+@")
@@ -362,25 +362,27 @@ _PAPER = re.compile(
 
 
 def refuse_if_hopeless(status: int, words: str, said: str, model: str, endpoint: str) -> None:
-    """Raises ProviderRefused where no retry can help, naming the setting; `said` is the scrubbed text to show."""
+    """Raises EndpointConfigurationError where no retry can help, naming the setting; `said` is the scrubbed text to show."""
     if status == 402 or (status in (400, 403, 429) and _CREDIT.search(words)):
-        raise ProviderRefused(
-            f"the account's credit at {endpoint} is used up ({status}: {said})", what_to_do="add credit, or set another OPENAI_API_KEY"
+        raise EndpointConfigurationError(
+            f"the account's credit at {endpoint} is used up ({status}: {said})", hint="add credit, or set another OPENAI_API_KEY"
         )
     if (
         status == 401
         or (status in (400, 403) and _KEY.search(words))
         or (status == 403 and not _is_about_the_paper(words) and not _MODEL.search(words))
     ):
-        raise ProviderRefused(
-            f"{endpoint} refuses the key ({status}: {said})", what_to_do="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
+        raise EndpointConfigurationError(
+            f"{endpoint} refuses the key ({status}: {said})", hint="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
         )
     if status in (400, 403, 404, 422) and _MODEL.search(words):
-        raise ProviderRefused(
-            f"{endpoint} does not know the model {model!r} ({status}: {said})", what_to_do="set DIGEST_MODEL to a model of this endpoint"
+        raise EndpointConfigurationError(
+            f"{endpoint} does not know the model {model!r} ({status}: {said})", hint="set DIGEST_MODEL to a model of this endpoint"
         )
     if status in (404, 405):
-        raise ProviderRefused(f"{endpoint} has no chat endpoint ({status}: {said})", what_to_do="set OPENAI_BASE_URL to the address that ends in /v1")
+        raise EndpointConfigurationError(
+            f"{endpoint} has no chat endpoint ({status}: {said})", hint="set OPENAI_BASE_URL to the address that ends in /v1"
+        )
 
 
 def _is_about_the_paper(words: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from digest_pipeline.translation.masking import Mask
 from digest_pipeline.translation.prompting import PromptRequest
-from digest_pipeline.translation.provider import ChatRequest, PaperRefused, ProviderAnswer, Usage
+from digest_pipeline.translation.provider import ChatRequest, ProviderAnswer, RequestRejected, Usage
 
 RECORDED_MODEL = "recorded-answers"
 
@@ -19,7 +19,7 @@ RecordedTexts = Mapping[str, Mapping[str, str]]
 """`2404.01438v2` → field → text, with the mathematics in it."""
 
 
-class RecordedProvider:
+class RecordedClient:
     """Answers from recordings; a paper without one is refused, and so ships in the original. Costs nothing."""
 
     def __init__(self, texts_of: Callable[[str], RecordedTexts]) -> None:
@@ -28,7 +28,7 @@ class RecordedProvider:
     async def complete(self, request: ChatRequest) -> ProviderAnswer:
         fields = self._texts_of(request.prompt.language.tag).get(request.about)
         if fields is None:
-            raise PaperRefused(f"there is no recorded answer for {request.about} in {request.prompt.language.tag}")
+            raise RequestRejected(f"there is no recorded answer for {request.about} in {request.prompt.language.tag}")
         text = json.dumps(as_model_answer(request.prompt, fields), ensure_ascii=False)
         return ProviderAnswer(text, RECORDED_MODEL, f"recorded-{request.about}", "stop", Usage(0, 0))
 

@@ -10,17 +10,17 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from digest_pipeline.translation.pacing import Pacer
-from digest_pipeline.translation.provider import ChatProvider, ChatRequest, ProviderAnswer
+from digest_pipeline.translation.pacing import AdaptiveRateLimiter
+from digest_pipeline.translation.provider import ChatClient, ChatRequest, ProviderAnswer
 
 T = TypeVar("T")
 
 
 class Session:
-    """Made by `TranslationDesk.session`, which also closes it. One day at a time."""
+    """Made by `Translator.session`, which also closes it. One day at a time."""
 
-    def __init__(self, make_provider: Callable[[], ChatProvider], pacer: Pacer) -> None:
-        self.provider = LateProvider(make_provider)
+    def __init__(self, make_provider: Callable[[], ChatClient], pacer: AdaptiveRateLimiter) -> None:
+        self.provider = LazyClient(make_provider)
         self.pacer = pacer
         self._runner = asyncio.Runner()
         self._day: asyncio.Task[Any] | None = None
@@ -47,14 +47,14 @@ class Session:
         await self.provider.close()
 
 
-class LateProvider:
+class LazyClient:
     """A provider that is made when the first paper must be asked for: a run that reuses all needs no key."""
 
-    def __init__(self, make_provider: Callable[[], ChatProvider]) -> None:
+    def __init__(self, make_provider: Callable[[], ChatClient]) -> None:
         self._make_provider = make_provider
-        self._provider: ChatProvider | None = None
+        self._provider: ChatClient | None = None
 
-    async def open(self) -> ChatProvider:
+    async def open(self) -> ChatClient:
         """Loading the client's library takes most of a second, so it is done beside the event loop."""
         if self._provider is None:
             self._provider = await asyncio.to_thread(self._make_provider)

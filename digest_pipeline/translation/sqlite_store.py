@@ -277,7 +277,7 @@ class SqliteStore:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise AnswerStoreError(f"the answer store {self.path} failed: {error}", what_to_do=_advice(str(error))) from error
+            raise AnswerStoreError(f"the answer store {self.path} failed: {error}", hint=_advice(str(error))) from error
 
     def _connect(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -285,7 +285,7 @@ class SqliteStore:
             connections = self._open("FULL"), self._open("NORMAL")
             found = connections[0].execute("PRAGMA user_version").fetchone()[0]
             if found > _VERSION:
-                raise AnswerStoreError(f"{self.path} was written by a newer version of this project", what_to_do="update this installation")
+                raise AnswerStoreError(f"{self.path} was written by a newer version of this project", hint="update this installation")
             if found < _VERSION:
                 connections[0].executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
         return connections

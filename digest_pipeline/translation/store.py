@@ -296,7 +296,7 @@ def _exported_line(line: str, number: int) -> tuple[StoredAnswer, tuple[str, ...
         reasons = row.get("rejected_for")
         return StoredAnswer.from_json(row), None if reasons is None else tuple(reasons)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AnswerStoreError(f"line {number} is no exported answer: {error!r}", what_to_do="export again; lines before it were taken in") from None
+        raise AnswerStoreError(f"line {number} is no exported answer: {error!r}", hint="export again; lines before it were taken in") from None
 
 
 def _is_known(store: AnswerStore, answer: StoredAnswer, reasons: tuple[str, ...] | None) -> bool:

@@ -11,7 +11,7 @@ import json
 from datetime import date
 from typing import Any
 
-from digest_pipeline.model import AnnounceType, Evidence, Paper
+from digest_pipeline.models import AnnounceType, Evidence, Paper
 
 PAPER = Paper(
     arxiv_id="2611.04321",

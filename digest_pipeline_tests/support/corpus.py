@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
+from digest_pipeline.arxiv.atom import ApiRecord
+from digest_pipeline.arxiv.id_ranges import id_of
 from digest_pipeline.calendar import EASTERN
-from digest_pipeline.sources.atom import ApiRecord
-from digest_pipeline.sources.id_block import id_of
 
 
 def eastern(day: date, hour: int = 14, minute: int = 0) -> datetime:

@@ -143,13 +143,13 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 def digest_dev(folder: Path, environ: Mapping[str, str], dagster_yaml: str | None = None) -> Iterator[Ui]:
     """`digest dev` with its home and data below `folder`; ended as Ctrl-C would end it."""
     port = free_port()
-    home = folder / "dagster_home"
-    home.mkdir(parents=True)
+    storage = folder / "dagster_home"
+    storage.mkdir(parents=True)
     if dagster_yaml is not None:
-        (home / "dagster.yaml").write_text(dagster_yaml)
+        (storage / "dagster.yaml").write_text(dagster_yaml)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DIGEST_", "OPENAI_", "DAGSTER_"))}
     given = clean | {
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(storage),
         "DIGEST_DATA_DIR": str(folder / "data"),
         "PYTHONWARNINGS": "ignore",
         "DIGEST_DAGSTER_URL": f"http://127.0.0.1:{port}",

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from digest_pipeline.arxiv.api import Arxiv
+from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.calendar import ListingCalendar, load_calendar
-from digest_pipeline.home import DataHome
-from digest_pipeline.sources.api import Arxiv
-from digest_pipeline.sources.listing import ListingDesk
-from digest_pipeline.sources.transport import Pace
+from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv
 
 CATEGORIES = ("cs.CL", "cs.IR", "econ")
 
 
-def desk_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CATEGORIES, calendar: ListingCalendar | None = None) -> ListingDesk:
+def desk_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CATEGORIES, calendar: ListingCalendar | None = None) -> ListingFetcher:
     """Asks `arxiv` without pause, at the fake's own instant; the data lies below `folder`."""
 
     def now() -> datetime:
@@ -24,9 +24,9 @@ def desk_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CATEG
     client = Arxiv(
         api_url=arxiv.api_url,
         rss_url=arxiv.rss_url,
-        turnstile_file=folder / "state" / "turn.json",
+        rate_limit_file=folder / "state" / "turn.json",
         pace=Pace(0.0, 5.0, 4),
         contact="tests@example.org",
         now=now,
     )
-    return ListingDesk(calendar or load_calendar(), client, DataHome(folder), categories, now)
+    return ListingFetcher(calendar or load_calendar(), client, Storage(folder), categories, now)

@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from digest_pipeline.digest.markdown import render_digest
-from digest_pipeline.model import AnnounceType, DayFacts, DayLedger, DigestEntry, Evidence, Paper, Summary, SummaryStatus
+from digest_pipeline.markdown.render import render_digest
+from digest_pipeline.models import AnnounceType, DayLedger, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.translation.languages import load_language
 
 DAY = date(2026, 6, 2)
@@ -66,8 +66,8 @@ def untranslated(arxiv_id: str = "2606.00011", status: SummaryStatus = SummarySt
     return summary(arxiv_id, **{**nothing, "status": status, "flags": ("not-translated: 3 % Chinese letters",), **changes})
 
 
-def facts(**changes: Any) -> DayFacts:
-    return DayFacts(**{"listing_date": DAY, "announced": True, "evidence": Evidence.RSS, "is_sample": False, **changes})
+def facts(**changes: Any) -> ListingInfo:
+    return ListingInfo(**{"listing_date": DAY, "announced": True, "evidence": Evidence.RSS, "is_sample": False, **changes})
 
 
 def ledger_of(entries: Sequence[DigestEntry], **changes: Any) -> DayLedger:
@@ -89,7 +89,7 @@ def ledger_of(entries: Sequence[DigestEntry], **changes: Any) -> DayLedger:
     return DayLedger(**{**values, **changes})
 
 
-def digest_of(*entries: DigestEntry, tag: str = "zh", day: DayFacts | None = None, ledger: DayLedger | None = None) -> str:
+def digest_of(*entries: DigestEntry, tag: str = "zh", day: ListingInfo | None = None, ledger: DayLedger | None = None) -> str:
     return render_digest(
         day or facts(), ledger or ledger_of(entries), entries, load_language(tag), model="a-model", generator="digest-pipeline 0.1.0"
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from digest_pipeline.model import AnnounceType, DigestEntry, Evidence, Paper, Summary, SummaryStatus
+from digest_pipeline.models import AnnounceType, DigestEntry, Evidence, Paper, Summary, SummaryStatus
 
 DAY = date(2026, 6, 2)
 

@@ -1,7 +1,7 @@
 """Pictures of a finished site for the documents: `python -m digest_pipeline_tests.support.screenshots SITE OUT`.
 
 SITE is a `site/` folder, e.g. the sample day's after `make run`; the pictures go to OUT (`docs/pictures`). What lives
-here: which pages, sizes and schemes. What does not: looking for faults (`test_site_browser.py`).
+here: which pages, sizes and schemes. What does not: looking for faults (`site/test_browser.py`).
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from digest_pipeline import tables
-from digest_pipeline.home import DataHome
-from digest_pipeline.model import AnnounceType, DayFacts, Evidence, Paper, Summary, SummaryStatus
+from digest_pipeline.models import AnnounceType, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.papers.ledger import day_ledger, in_category, write_facts, write_ledger
+from digest_pipeline.storage import Storage
 
 CATEGORIES = ("cs.CL", "cs.IR")
 
@@ -157,7 +157,7 @@ def quarantined(paper: Paper, language: str = "zh", flags: tuple[str, ...] = ("s
 
 
 def write_day(
-    home: DataHome,
+    storage: Storage,
     day: date,
     papers: Sequence[Paper] = (),
     *,
@@ -170,17 +170,17 @@ def write_day(
 ) -> None:
     """The day's four files; a paper without one of `summaries` gets an ordinary translation."""
     given: Mapping[tuple[str, str], Summary] = {(one.arxiv_id, one.language): one for one in summaries}
-    home.write_table(home.papers_file(day), tables.papers_to_table(papers))
+    storage.write_table(storage.papers_file(day), tables.papers_to_table(papers))
     rows = []
     for tag in languages:
         of_language = {p.arxiv_id: given.get((p.arxiv_id, tag)) or make_summary(p, tag) for p in papers}
-        home.write_table(home.summaries_file(day, tag), tables.summaries_to_table(of_language.values()))
+        storage.write_table(storage.summaries_file(day, tag), tables.summaries_to_table(of_language.values()))
         for category in ("all", *categories):
             ids = [p.arxiv_id for p in in_category(category, papers)]
             members = [p for p in papers if p.arxiv_id in ids]
             rows.append(day_ledger(day, category, tag, announced_ids=ids, papers=members, summaries=of_language, rendered_ids=ids))
-    write_ledger(home, day, rows)
-    write_facts(home, DayFacts(day, announced, evidence if announced else None, is_sample))
+    write_ledger(storage, day, rows)
+    write_facts(storage, ListingInfo(day, announced, evidence if announced else None, is_sample))
 
 
 def listing_days(first: date, count: int) -> list[date]:
@@ -218,10 +218,10 @@ def generated_papers(day: date, count: int, *, replaced: Sequence[Paper] = ()) -
     return papers
 
 
-def write_generated_days(home: DataHome, days: Sequence[date], papers_a_day: int, **options: Any) -> None:
+def write_generated_days(storage: Storage, days: Sequence[date], papers_a_day: int, **options: Any) -> None:
     """Days in a row, each replacing some papers of the day before."""
     before: list[Paper] = []
     for day in days:
         papers = generated_papers(day, papers_a_day, replaced=before[: papers_a_day // 8])
-        write_day(home, day, papers, **options)
+        write_day(storage, day, papers, **options)
         before = [one for one in papers if one.version == 1]

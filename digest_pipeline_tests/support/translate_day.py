@@ -14,8 +14,8 @@ from digest_pipeline_tests.support.translation_desks import desk_for, papers
 
 
 def main(url: str, folder: str, count: int, at_once: int) -> None:
-    with desk_for(url, folder, at_once=at_once, paper_timeout_seconds=60.0) as desk:
-        outcome = translate_papers(papers(count), [load_language("zh")], desk)
+    with desk_for(url, folder, at_once=at_once, paper_timeout_seconds=60.0) as translator:
+        outcome = translate_papers(papers(count), [load_language("zh")], translator)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     translated = sum(row.is_translated for row in outcome.summaries["zh"])
     print(json.dumps({"translated": translated, "reused": outcome.reused, "requests": outcome.requests, "peak_mb": peak_mb}))

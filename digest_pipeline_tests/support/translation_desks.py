@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from digest_pipeline.model import AnnounceType, Evidence, Paper
+from digest_pipeline.models import AnnounceType, Evidence, Paper
 from digest_pipeline.translation.batch import BatchEndpoint
-from digest_pipeline.translation.desk import TranslationDesk
 from digest_pipeline.translation.money import Budget, Price, PriceTable
 from digest_pipeline.translation.pacing import PacingLimits
-from digest_pipeline.translation.provider import OpenAIProvider, endpoint_name
+from digest_pipeline.translation.provider import OpenAIChatClient, endpoint_name
 from digest_pipeline.translation.store import open_store
+from digest_pipeline.translation.translator import Translator
 
 KEY = "sk-test-SECRET-0123456789"
 MODEL = "fake-model"
@@ -55,7 +55,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget | None = None, **changes: Any) -> TranslationDesk:
+def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget | None = None, **changes: Any) -> Translator:
     """A desk whose store lies in `folder`; backoffs in hundredths of a second, an outage after little more than one."""
     values: dict[str, Any] = {
         "model": MODEL,
@@ -72,9 +72,9 @@ def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget |
         **changes,
     }
     store = open_store(str(folder), values["now"])
-    return TranslationDesk(
+    return Translator(
         store=store,
-        make_provider=lambda: OpenAIProvider(
+        make_provider=lambda: OpenAIChatClient(
             api_key=KEY, base_url=url, longest_timeout_seconds=values["paper_timeout_seconds"], connections=at_once, memory=store, now=values["now"]
         ),
         make_batch_endpoint=lambda: BatchEndpoint(

@@ -2,7 +2,7 @@
 
 What lives here: reading and checking those files. What does not: the words themselves (in the files), the
 masks and checks that use them (`translation/masking.py`, `translation/checks.py`), the prompts (`translation/prompts/`).
-A new language is one new file; `digest_pipeline_tests/test_translation_languages.py` says what it still lacks.
+A new language is one new file; `digest_pipeline_tests/translation/test_languages.py` says what it still lacks.
 
     tag, endonym, english_name, html_lang     names of the language
     [script]       ranges: code points of its letters; least_share: least share of them in a translated abstract;
@@ -165,7 +165,7 @@ def known_language_tags() -> frozenset[str]:
 def load_language(tag: str) -> Language:
     """Reads `<tag>.toml`; raises SettingsError for a tag without a file or a file that is not a whole language."""
     if tag not in known_language_tags():
-        raise SettingsError(f"there is no language {tag!r}", what_to_do=f"choose from {', '.join(sorted(known_language_tags()))}")
+        raise SettingsError(f"there is no language {tag!r}", hint=f"choose from {', '.join(sorted(known_language_tags()))}")
     return parse_language(tag, (_FILES / f"{tag}.toml").read_text(encoding="utf-8"))
 
 
@@ -177,9 +177,9 @@ def parse_language(tag: str, toml: str) -> Language:
             raise ValueError(f"its tag is {data['tag']!r}")
         return _language(data)
     except KeyError as error:
-        raise SettingsError(f"languages/{tag}.toml lacks {error}", what_to_do="see the head of translation/languages/__init__.py") from None
+        raise SettingsError(f"languages/{tag}.toml lacks {error}", hint="see the head of translation/languages/__init__.py") from None
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"languages/{tag}.toml is not a language: {error}", what_to_do="mend the file") from None
+        raise SettingsError(f"languages/{tag}.toml is not a language: {error}", hint="mend the file") from None
 
 
 def _language(data: Mapping[str, Any]) -> Language:

@@ -1,0 +1,184 @@
+"""Where the data lives: one folder, local or in an object store, written atomically.
+
+What lives here: reading, listing and atomic writing below the data directory. What does not: what the
+files mean. Local writes go to a temporary file beside the target, are flushed to disk, and replace it
+in one step; an object store's single put has the same property by itself. A kill at any moment
+therefore leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+from upath import UPath
+
+from digest_pipeline import tables
+from digest_pipeline.errors import SettingsError, StorageError, storage_errors
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+class Storage:
+    """The data directory. Paths are relative, with forward slashes, e.g. `papers/date=2026-06-02/papers.parquet`.
+
+    Raises SettingsError for an address that nothing here can open. Every method raises StorageError where the place
+    does not let itself be read or written.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | UPath) -> None:
+        try:
+            self.root = UPath(root)
+            self.is_local = self.root.protocol in ("", "file", "local")
+            if not self.is_local:
+                self.root.fs  # noqa: B018 - loads the store's client, so that a missing one is said before anything is done
+        except ValueError as error:
+            raise SettingsError(f"{root} is no place for data: {error}", hint="name a folder, or an s3://, gs:// or az:// address") from None
+        except ImportError as error:
+            raise SettingsError(
+                f"{root} needs a package that is not installed: {error}", hint="see “Data in an object store” in docs/deploying.md"
+            ) from None
+
+    def path(self, relative: str) -> UPath:
+        return self.root / relative
+
+    def local_path(self, relative: str) -> Path:
+        """The file-system path; only where `is_local`."""
+        return Path(self.root.path) / relative
+
+    def exists(self, relative: str) -> bool:
+        with self._explained("read", relative):
+            return self.path(relative).exists()
+
+    def read_bytes(self, relative: str) -> bytes:
+        """Raises FileNotFoundError where there is no such file."""
+        with self._explained("read", relative):
+            return self.path(relative).read_bytes()
+
+    def read_text(self, relative: str) -> str:
+        return self.read_bytes(relative).decode("utf-8")
+
+    def write_bytes(self, relative: str, content: bytes) -> UPath:
+        """Atomic and durable: afterwards the file has the old content or the new, whatever happens."""
+        target = self.path(relative)
+        with self._explained("written", relative):
+            if self.is_local:
+                _replace_file(self.local_path(relative), content)
+            else:
+                target.write_bytes(content)
+        return target
+
+    def write_text(self, relative: str, content: str) -> UPath:
+        return self.write_bytes(relative, content.encode("utf-8"))
+
+    def write_if_changed(self, relative: str, content: bytes) -> bool:
+        """Leaves an identical file (and its time stamp) alone; true where it wrote."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.read_bytes(relative) == content:
+                return False
+        self.write_bytes(relative, content)
+        return True
+
+    def names(self, folder: str) -> list[str]:
+        """Sorted names of files and folders directly below `folder`; empty where there is none."""
+        place = self.path(folder)
+        with self._explained("read", folder):
+            if not place.exists():
+                return []
+            return sorted(child.name for child in place.iterdir() if not child.name.startswith(".tmp-"))
+
+    def delete(self, relative: str) -> None:
+        with contextlib.suppress(FileNotFoundError), self._explained("deleted", relative):
+            self.path(relative).unlink()
+
+    @contextlib.contextmanager
+    def _explained(self, done: str, relative: str) -> Iterator[None]:
+        """A file that is not there is the caller's to judge; where one was to be written, it is the bucket that is not."""
+        try:
+            yield
+        except storage_errors() as error:
+            if isinstance(error, FileNotFoundError) and done != "written":
+                raise
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise StorageError(f"{self.root}/{relative} cannot be {done}: {reason}", hint=_advice(error)) from None
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    def write_table(self, relative: str, table: pa.Table) -> UPath:
+        return self.write_bytes(relative, tables.to_parquet(table))
+
+    def read_table(self, relative: str, schema: pa.Schema) -> pa.Table:
+        return tables.from_parquet(self.read_bytes(relative), schema)
+
+    # -- the contract's paths ---------------------------------------------------------------------
+
+    @staticmethod
+    def papers_file(day: date) -> str:
+        return f"{tables.partition_folder('papers', day)}/papers.parquet"
+
+    @staticmethod
+    def summaries_file(day: date, language: str) -> str:
+        return f"{tables.partition_folder('translated_summaries', day)}/language={language}/summaries.parquet"
+
+    @staticmethod
+    def ledger_file(day: date) -> str:
+        return f"{tables.partition_folder('ledger', day)}/ledger.parquet"
+
+    @staticmethod
+    def digest_folder(language: str, day: date) -> str:
+        return f"digests/{language}/{day.isoformat()}"
+
+    @staticmethod
+    def raw_folder(day: date) -> str:
+        return f"raw/{day.isoformat()}"
+
+    def days_of(self, table: str) -> list[date]:
+        """The listing days that have a partition of this table, oldest first."""
+        found: list[date] = []
+        for name in self.names(table):
+            with contextlib.suppress(ValueError):
+                found.append(date.fromisoformat(name.removeprefix("date=")))
+        return found
+
+
+def _advice(error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL:
+        return "free space there, then run again: whole files are kept, half ones are not used"
+    if number in _FORBIDDEN:
+        return "see DIGEST_DATA_DIR, who owns the folder and whether the file system is mounted for writing"
+    return "see DIGEST_DATA_DIR: the place, and for an object store its address, bucket, credentials and quota"
+
+
+def _replace_file(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp makes it private; these files are meant to be served and shared
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+    with _directory(target.parent) as folder:
+        os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,318 @@
+"""The e-mail digest: readable with and without HTML, watch lists first, to everybody once, and safe against hostile titles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import html as lxml_html
+
+from digest_pipeline import tables
+from digest_pipeline.errors import DeliveryError, SettingsError
+from digest_pipeline.models import AnnounceType, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
+from digest_pipeline.notify import mail
+from digest_pipeline.notify.plain import plain_math
+from digest_pipeline.settings import Settings, load_settings
+from digest_pipeline.site.watch import WatchList
+from digest_pipeline.storage import Storage
+from digest_pipeline.translation.languages import known_language_tags, load_language
+from digest_pipeline_tests.support.loopback import Mailbox, smtp_server
+
+DAY = date(2026, 6, 2)
+FACTS = ListingInfo(DAY, True, Evidence.RSS, False)
+NOW = datetime(2026, 6, 2, 5, 0, tzinfo=UTC)
+EVERYBODY = "reader@example.org"
+ATTENTION = WatchList("attention", "注意力", keywords=("sparse attention",), mail_to=("fan@example.org",))
+
+
+def paper(number: int, title: str, kind: AnnounceType = AnnounceType.NEW, version: int = 1) -> Paper:
+    return Paper(
+        f"2606.{number:05}",
+        version,
+        kind,
+        "cs.CL",
+        ("cs.CL",),
+        title,
+        f"We study {title}.",
+        ("Ana Ruíz",),
+        ("",),
+        None,
+        None,
+        None,
+        NOW,
+        NOW,
+        DAY,
+        Evidence.RSS,
+    )
+
+
+def entry(number: int, title: str, translated: str, kind: AnnounceType = AnnounceType.NEW, version: int = 1) -> DigestEntry:
+    status = SummaryStatus.TRANSLATED if translated else SummaryStatus.QUARANTINED
+    texts = (translated, f"{translated}的摘要。", f"{translated}，一句话。", "One sentence.") if translated else ("", "", "", "")
+    summary = Summary(f"2606.{number:05}", version, "zh", *texts, status, (), "m", "0" * 64, 1, 1, None, False)
+    return DigestEntry(paper(number, title, kind, version), summary)
+
+
+ENTRIES = (
+    entry(1, "Bounds $\\alpha_i \\le 1$ for parsing", "解析的界 $\\alpha_i \\le 1$"),
+    entry(2, "Faster sparse attention", "更快的稀疏注意力"),
+    entry(3, "A paper <script>alert(1)</script> & | ` nobody could translate", ""),
+    entry(4, "An older paper", "一篇旧论文", AnnounceType.REPLACE, 3),
+)
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with smtp_server() as running:
+        yield running
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    storage = Storage(tmp_path / "data")
+    write(storage, ENTRIES)
+    return storage
+
+
+def write(storage: Storage, entries: tuple[DigestEntry, ...]) -> None:
+    storage.write_table(storage.papers_file(DAY), tables.papers_to_table(e.paper for e in entries))
+    storage.write_table(storage.summaries_file(DAY, "zh"), tables.summaries_to_table(e.summary for e in entries))
+
+
+def mail_settings(tmp_path: Path, address: str, **more: str) -> Settings:
+    environ = {"DIGEST_SMTP_URL": f"smtp://{address}", "DIGEST_MAIL_FROM": "Digest <digest@lab.example>", "DIGEST_MAIL_TO": EVERYBODY}
+    return load_settings(environ | more, root=tmp_path)
+
+
+def send(storage: Storage, settings: Settings, *, facts: ListingInfo = FACTS, lists: tuple[WatchList, ...] = (), at: datetime = NOW) -> int:
+    return mail.send_day(storage, settings, facts, lists, now=lambda: at)
+
+
+def parts(message: EmailMessage) -> tuple[str, str]:
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    return plain.get_content(), html.get_content()
+
+
+def test_a_day_arrives_as_html_and_text_with_every_paper_in_the_readers_language(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    assert send(storage, mail_settings(tmp_path, mailbox.address, DIGEST_SITE_URL="https://digest.example")) == 1
+    [(sender, recipients, message)] = mailbox.received
+    assert (sender, recipients) == ("digest@lab.example", [EVERYBODY])
+    assert message["Subject"] == "arXiv 摘要 2026-06-02：4 篇"
+    for body in parts(message):
+        for e in ENTRIES:
+            assert e.paper.abs_url in body
+        assert "更快的稀疏注意力" in body
+        assert "Faster sparse attention" in body
+        assert "https://digest.example/zh/2026-06-02/index.html" in body
+
+
+def test_mathematics_reads_as_text(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    send(storage, mail_settings(tmp_path, mailbox.address))
+    for body in parts(mailbox.received[0][2]):
+        assert "α_i ≤ 1" in body
+        assert "$" not in body
+
+
+def test_the_headers_tell_programs_what_this_is(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    send(storage, mail_settings(tmp_path, mailbox.address))
+    message = mailbox.received[0][2]
+    assert message["From"] == "Digest <digest@lab.example>"
+    assert message["To"] == EVERYBODY
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == "zh-Hans"
+    assert message["List-Id"].endswith(".digest.lab.example>")
+    assert message["Date"].datetime == NOW
+    assert message["Message-ID"].endswith("@lab.example>")
+
+
+def test_the_message_id_is_the_same_for_the_same_day_and_reader_and_differs_otherwise() -> None:
+    def message_id(recipient: str, name: str = "all", day: date = DAY) -> str:
+        facts = ListingInfo(day, True, Evidence.RSS, False)
+        whole = mail.MailDay(facts, ENTRIES, load_language("zh"))
+        return str(mail.compose(whole, list_name=name, sender="d@lab.example", recipient=recipient, page="", sent_at=NOW)["Message-ID"])
+
+    assert message_id("a@x.org") == message_id("a@x.org")
+    assert len({message_id("a@x.org"), message_id("b@x.org"), message_id("a@x.org", "watch-1"), message_id("a@x.org", day=date(2026, 6, 3))}) == 4
+
+
+def test_a_watch_lists_readers_see_its_papers_first_with_the_reason_and_the_abstract(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    assert send(storage, mail_settings(tmp_path, mailbox.address), lists=(ATTENTION,)) == 2
+    by_reader = {recipients[0]: message for _, recipients, message in mailbox.received}
+    assert set(by_reader) == {EVERYBODY, "fan@example.org"}
+    plain, html = parts(by_reader["fan@example.org"])
+    assert "关注：注意力" in plain
+    assert plain.index("2606.00002") < plain.index("2606.00003") < plain.index("2606.00001")
+    assert "更快的稀疏注意力的摘要。" in plain
+    assert "sparse attention" in lxml_html.fromstring(html).findtext(".//p[@class='why']", "").lower()
+
+
+def test_nobody_sees_another_readers_address(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    send(storage, mail_settings(tmp_path, mailbox.address, DIGEST_MAIL_TO="one@example.org,two@example.org"))
+    for _, [recipient], message in mailbox.received:
+        other = {"one@example.org": "two@example.org", "two@example.org": "one@example.org"}[recipient]
+        assert other not in message.as_string()
+
+
+def test_rerunning_the_day_sends_nothing_again_even_when_its_content_changed(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    settings = mail_settings(tmp_path, mailbox.address)
+    send(storage, settings, lists=(ATTENTION,))
+    write(storage, ENTRIES[:2])
+    assert send(storage, settings, lists=(ATTENTION,), at=NOW + timedelta(days=1)) == 0
+    assert len(mailbox.received) == 2
+
+
+def test_one_refused_reader_is_named_without_the_address_and_the_others_are_served_once(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    mailbox.refuses.add("gone@example.org")
+    settings = mail_settings(tmp_path, mailbox.address, DIGEST_MAIL_TO="gone@example.org,here@example.org")
+    with pytest.raises(DeliveryError, match=r"g…@example\.org was refused: 550") as caught:
+        send(storage, settings)
+    assert "gone@example.org" not in str(caught.value)
+    mailbox.refuses.clear()
+    assert send(storage, settings, at=NOW + timedelta(hours=1)) == 1
+    assert sorted(recipients[0] for _, recipients, _ in mailbox.received) == ["gone@example.org", "here@example.org"]
+
+
+def test_a_server_that_is_down_is_a_delivery_error_and_loses_nothing(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    with pytest.raises(DeliveryError, match="cannot be used"):
+        send(storage, mail_settings(tmp_path, "127.0.0.1:9"))
+    assert send(storage, mail_settings(tmp_path, mailbox.address)) == 1
+
+
+def test_a_wrong_password_is_reported_without_the_password(storage: Storage, tmp_path: Path) -> None:
+    with smtp_server(password="right one") as mailbox:
+        with pytest.raises(DeliveryError, match="535") as caught:
+            send(storage, mail_settings(tmp_path, f"user:wr%40ng-secret@{mailbox.address}"))
+        assert "ng-secret" not in str(caught.value)
+        assert send(storage, mail_settings(tmp_path, f"user:right%20one@{mailbox.address}")) == 1
+
+
+def test_a_password_is_not_sent_in_the_clear_to_another_machine(
+    monkeypatch: pytest.MonkeyPatch, storage: Storage, tmp_path: Path, mailbox: Mailbox
+) -> None:
+    monkeypatch.setattr(mail, "_is_loopback", lambda host: False)
+    with pytest.raises(DeliveryError, match="not sent in the clear"):
+        send(storage, mail_settings(tmp_path, f"user:secret@{mailbox.address}"))
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://@:25", "smtp://user:p@ss:word@host:abc", "mail.example:25"])
+def test_a_malformed_mail_address_is_refused_and_not_shown(storage: Storage, tmp_path: Path, url: str) -> None:
+    settings = load_settings({"DIGEST_SMTP_URL": url, "DIGEST_MAIL_TO": EVERYBODY, "DIGEST_MAIL_FROM": "d@x.org"}, root=tmp_path)
+    with pytest.raises(SettingsError, match="DIGEST_SMTP_URL") as caught:
+        send(storage, settings)
+    assert url not in str(caught.value)
+
+
+def test_a_missing_sender_is_refused_by_the_settings_name(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    with pytest.raises(SettingsError, match="DIGEST_MAIL_FROM"):
+        send(storage, mail_settings(tmp_path, mailbox.address, DIGEST_MAIL_FROM=""))
+
+
+def test_a_day_without_announcement_is_said_not_left_out(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    write(storage, ())
+    send(storage, mail_settings(tmp_path, mailbox.address), facts=ListingInfo(DAY, False, None, False), lists=(ATTENTION,))
+    message = mailbox.received[0][2]
+    assert message["Subject"] == "arXiv 摘要 2026-06-02：当天没有公告"
+    assert load_language("zh").label("digest", "no_announcement") in parts(message)[0]
+
+
+def test_the_sample_day_says_that_it_is_the_sample(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    send(storage, mail_settings(tmp_path, mailbox.address), facts=ListingInfo(DAY, True, Evidence.RSS, True))
+    for body in parts(mailbox.received[0][2]):
+        assert load_language("zh").label("digest", "sample") in body
+
+
+def test_markup_in_a_title_stays_text_and_an_untranslated_paper_is_marked(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    send(storage, mail_settings(tmp_path, mailbox.address))
+    plain, html = parts(mailbox.received[0][2])
+    page = lxml_html.fromstring(html)
+    assert page.findall(".//script") == []
+    assert "<script>alert(1)</script>" in page.text_content()
+    assert f"[{load_language('zh').label('digest', 'untranslated')}]" in plain
+
+
+def test_the_style_travels_inside_the_elements_and_nothing_is_fetched(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
+    send(storage, mail_settings(tmp_path, mailbox.address))
+    page = lxml_html.fromstring(parts(mailbox.received[0][2])[1])
+    assert "border-left" in page.find(".//p[@class='tldr']").get("style")
+    assert page.xpath("//link | //img | //style | //script") == []
+
+
+@pytest.mark.slow
+def test_on_a_narrow_phone_no_formula_or_address_pushes_the_message_sideways(tmp_path: Path) -> None:
+    from digest_pipeline_tests.support.browser import chromium, watched_page
+
+    wide = entry(1, f"A title with $c_{{\\unknown{{{'x' * 60}}}}}$", f"见 https://example.org/{'a' * 90}")
+    message = mail.compose(
+        mail.MailDay(FACTS, (wide,), load_language("zh")), list_name="all", sender="d@x.org", recipient="a@x.org", page="", sent_at=NOW
+    )
+    (tmp_path / "mail.html").write_text(parts(message)[1], encoding="utf-8")
+    with chromium() as browser, watched_page(browser, width=360, height=800) as seen:
+        seen.page.goto((tmp_path / "mail.html").as_uri())
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_huge_day_says_how_many_papers_it_leaves_to_the_page(tmp_path: Path) -> None:
+    usual_title = "A title of the usual length, which for arXiv is about eighty characters long"
+    one_by_one = (entry(n, f"{usual_title} {n}", f"一个平常长度的译文标题，也就是二十多个字，编号{n}") for n in range(1, mail.MOST_PAPERS + 31))
+    many = tuple(replace(e, summary=replace(e.summary, tldr="一句话的摘要通常有七十来个字" * 5)) for e in one_by_one)
+    message = mail.compose(
+        mail.MailDay(FACTS, many, load_language("zh")), list_name="all", sender="d@x.org", recipient="a@x.org", page="https://x/zh/", sent_at=NOW
+    )
+    for body in parts(message):
+        assert "另有 30 篇没有列在这里，请看 https://x/zh/" in body
+    assert len(parts(message)[1].encode()) < 102 * 1024, "Gmail cuts off there"
+
+
+@pytest.mark.parametrize("tag", sorted(known_language_tags()))
+def test_every_language_has_all_the_words_of_a_mail(tag: str) -> None:
+    watch = mail.WatchedPapers("l", "L", {"2606.00002": ("keyword",)})
+    for facts, entries in ((FACTS, ENTRIES), (ListingInfo(DAY, False, None, False), ())):
+        message = mail.compose(
+            mail.MailDay(facts, entries, load_language(tag), (watch,)),
+            list_name="l",
+            sender="d@x.org",
+            recipient="a@x.org",
+            page="https://x",
+            sent_at=NOW,
+        )
+        assert "2026-06-02" in message["Subject"]
+        assert "{" not in message["Subject"] + parts(message)[0]
+
+
+@given(st.text(max_size=300))
+def test_any_title_gives_a_message_that_can_be_written_and_read(title: str) -> None:
+    day = mail.MailDay(FACTS, (entry(1, title or "t", title),), load_language("zh"))
+    message = mail.compose(day, list_name="all", sender="d@x.org", recipient="a@x.org", page="", sent_at=NOW)
+    assert message.as_bytes()
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="$\\"), max_size=200))
+def test_text_without_formulas_is_left_alone(text: str) -> None:
+    assert plain_math(text) == text
+
+
+@given(st.text(alphabet="$\\(){}[]_^%ab 1α", max_size=80))
+def test_broken_tex_never_raises_nor_empties_a_text(text: str) -> None:
+    assert plain_math(text).strip() or not text.strip()
+
+
+@pytest.mark.parametrize(
+    ("tex", "plain"),
+    [
+        (r"$O(n \log n)$ steps", "O(n log n) steps"),
+        (r"costs $5 and $7 each", r"costs $5 and $7 each"),
+        (r"\(x^2\) and \[\sum_i y_i\]", "x^2 and ∑_i y_i"),
+        (r"100\% of $\beta$", r"100\% of β"),
+        (r"an unbalanced $x", r"an unbalanced $x"),
+    ],
+)
+def test_formulas_become_what_a_person_reads(tex: str, plain: str) -> None:
+    assert plain_math(tex) == plain
