@@ -160,16 +160,16 @@ def _backfill(arguments: argparse.Namespace, settings: Settings) -> int:
     shop = Workshop(settings)
     expected = forecast_range(shop, arguments.first, arguments.last)
     print(expected.to_text(), flush=True)
-    if not arguments.yes and not _is_wanted():
+    if not arguments.yes and not _is_wanted(expected.cost_usd):
         print("Nothing was started.")
         return OK
     return OK if run_listing_days(shop, expected.days) else FAILED
 
 
-def _is_wanted() -> bool:
+def _is_wanted(cost_usd: float | None) -> bool:
     """Nobody at the keyboard, as in a cron job, is no consent: that needs `--yes`."""
     try:
-        return input("\nStart? [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"\n{'What it will cost is unknown. ' if cost_usd is None else ''}Start? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 

@@ -39,6 +39,7 @@ class RangeForecast:
     papers_estimated: int | None
     already_paid: int
     input_tokens: int
+    """Of the known and the estimated papers, as the next four; where `papers_estimated` is None, costs are None too."""
     output_tokens: int
     cost_usd: float | None
     batch_cost_usd: float | None
@@ -56,10 +57,23 @@ class RangeForecast:
             f"{self.days[0]} to {self.days[-1]}: {len(self.days)} listing days, {self.skipped} without announcement, {self.kept} kept, {to_fetch} to fetch",
             f"  arXiv   about {self.requests} requests, {_duration(self.arxiv_seconds)}, one after another",
             f"  papers  {self.papers_known} known to be translated, {unknown} in days not fetched; {self.already_paid} paid already",
-            f"  model   {self.model}: about {self.input_tokens:,} tokens in, {self.output_tokens:,} out, {_duration(self.model_seconds)} if an answer takes {SECONDS_PER_ANSWER_OF_MODEL:g} s",
-            f"  cost    {_dollars(self.cost_usd)}; by batch {_dollars(self.batch_cost_usd)}",
+            f"  model   {self._model_in_words()}",
+            f"  cost    {self._cost_in_words()}",
         ]
         return "\n".join(lines)
+
+    def _model_in_words(self) -> str:
+        if self.papers_estimated is None:
+            return f"{self.model}: unknown, as the papers are"
+        time = f"{_duration(self.model_seconds)} if an answer takes {SECONDS_PER_ANSWER_OF_MODEL:g} s"
+        return f"{self.model}: about {self.input_tokens:,} tokens in, {self.output_tokens:,} out, {time}"
+
+    def _cost_in_words(self) -> str:
+        if self.papers_estimated is None:
+            return "unknown, as the papers are; DIGEST_BUDGET_PER_RUN_USD bounds it"
+        if self.cost_usd is None or self.batch_cost_usd is None:
+            return "unknown (the model has no price in the table)"
+        return f"${self.cost_usd:,.2f}; by batch ${self.batch_cost_usd:,.2f}"
 
 
 def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
@@ -91,8 +105,8 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
         already_paid=unpaid.already_paid,
         input_tokens=unpaid.input_tokens + unknown.input_tokens,
         output_tokens=unpaid.output_tokens + unknown.output_tokens,
-        cost_usd=_sum(unpaid.cost_usd, unknown.cost_usd),
-        batch_cost_usd=_sum(unpaid.batch_cost_usd, unknown.batch_cost_usd),
+        cost_usd=None if estimated is None else _sum(unpaid.cost_usd, unknown.cost_usd),
+        batch_cost_usd=None if estimated is None else _sum(unpaid.batch_cost_usd, unknown.batch_cost_usd),
         model_seconds=(unpaid.papers + unknown.papers) * SECONDS_PER_ANSWER_OF_MODEL / shop.settings.max_concurrency,
         model=shop.settings.model,
     )
@@ -128,7 +142,3 @@ def usual_paper(day: date) -> Paper:
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _dollars(amount: float | None) -> str:
-    return "unknown (the model has no price in the table)" if amount is None else f"${amount:,.2f}"

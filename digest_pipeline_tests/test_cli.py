@@ -121,6 +121,9 @@ def test_a_forecast_tells_requests_time_and_cost_of_five_days_and_sends_nothing(
     assert [line.split()[0] for line in lines[1:]] == ["arXiv", "papers", "model", "cost"]
     assert "requests" in lines[1]
     assert "unknown (no listing of these categories was fetched yet" in lines[2]
+    assert "unknown" in lines[3]
+    assert "unknown" in lines[4]
+    assert "$0" not in lines[4], "what is not known does not cost nothing"
 
 
 def test_a_forecast_over_a_skipped_day_counts_it(scratch: Path, capsys: Output) -> None:
@@ -143,7 +146,7 @@ def test_a_backfill_shows_its_forecast_and_starts_nothing_without_consent(
     assert main(["backfill", "2026-01-12", "2026-01-16"]) == OK
     said = capsys.readouterr().out
     assert said.startswith("2026-01-12 to 2026-01-16: 5 listing days")
-    assert said.endswith("Nothing was started.\n")
+    assert said.endswith("\nWhat it will cost is unknown. Start? [y/N] Nothing was started.\n")
     assert not (scratch / "dagster").exists()
 
 
