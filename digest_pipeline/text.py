@@ -33,6 +33,14 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
+_PARAGRAPH_END = re.compile(r"\n(?:[ \t]*\n|(?=(?: {2,}|\t)\s*\S))")
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs, each on one line; arXiv starts one with a blank line or by indenting. Empty text: none."""
+    return [line for part in _PARAGRAPH_END.split(printable(text)) if (line := " ".join(part.split()))]
+
+
 def without_accents(text: str) -> str:
     """Latin, Greek and Cyrillic letters without their accents (é → e, ø → o); kana and Hangul stay whole."""
     if text.isascii():

@@ -24,13 +24,14 @@ MAY_USE: dict[str, set[str]] = {
     "storage": {"errors", "tables"},
     LANGUAGES: {"errors"},
     "settings": {"errors", "taxonomy", "calendar", LANGUAGES},
+    "tex": {"text"},
     # a day's way: each room knows the nouns and, at most, the rooms before it
     "arxiv": {*DOMAIN, "sample"} - {"tables"},
     "papers": {*DOMAIN, "arxiv"} - {"calendar"},
-    "translation": {"errors", "models", "settings", "sample", LANGUAGES},
-    "markdown": {"errors", "models", "text", LANGUAGES},
-    "site": {*DOMAIN, "text", "settings", LANGUAGES, "papers"},
-    "notify": {*DOMAIN, "text", "settings", LANGUAGES, "site"} - {"taxonomy", "calendar"},
+    "translation": {"errors", "models", "settings", "sample", "tex", LANGUAGES},
+    "markdown": {"errors", "models", "text", "tex", LANGUAGES},
+    "site": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "papers"},
+    "notify": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "site"} - {"taxonomy", "calendar"},
     # the rooms put together, without Dagster
     "workshop": {"errors", "calendar", "storage", "settings", "sample", LANGUAGES, "arxiv", "translation"},
     "stages": {"errors", "models", "tables", "workshop", LANGUAGES, "arxiv", "papers", "translation", "markdown", "site"},

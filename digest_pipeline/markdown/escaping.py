@@ -8,8 +8,8 @@ Engines differ, so every form was chosen to be read alike by CommonMark, GitHub,
 Obsidian: backslashes before what all of them unescape, character references for the rest (`|` is `&#124;`, which no
 table splits at). In particular:
 
-- Mathematics stays as it is between its dollars, since engines that render it read it raw. `\(…\)` and `\[…\]`, which most do
-  not know, become `$…$` and `$$…$$`. An engine without mathematics reads a formula as Markdown, so whatever could become
+- Mathematics stays as it is between its dollars, since engines that render it read it raw. `\(…\)`, `\[…\]` and environments, which
+  most do not know, become `$…$` and `$$…$$`. An engine without mathematics reads a formula as Markdown, so whatever could become
   a tag, a link or a footnote there gets one space, which TeX does not see: `a< b …>`, `] (`, `[ ^`. A formula
   with a backtick is shown as text where a second one could make a code span of it.
 - In a table row `|` within a formula becomes `\vert` and `\|` becomes `\Vert`, which is the same formula; engines disagree
@@ -25,7 +25,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from digest_pipeline.tex.scan import Segment, segments
 from digest_pipeline.text import one_line
+from digest_pipeline.text import paragraphs as text_paragraphs
 
 
 class MarkdownText(str):
@@ -46,28 +48,8 @@ class _Piece:
     text: str
 
 
-# -- paragraphs ------------------------------------------------------------------------------------------
-
-_PARAGRAPH_END = re.compile(r"(?:\r\n?|\n)(?:[ \t]*(?:\r\n?|\n)|(?=[ \t]+\S))")
-
-
-def paragraphs_of(text: str) -> list[str]:
-    """The paragraphs, each on one line; arXiv starts one with a blank line or by indenting. Empty text: none."""
-    return [line for part in _PARAGRAPH_END.split(text) if (line := one_line(part))]
-
-
 # -- pieces: text, mathematics, web addresses ------------------------------------------------------------
 
-_MATHEMATICS = re.compile(
-    r"""
-      \\\( (?P<inline>(?:[^$\\]|\\[^()$])+) \\\)
-    | \\\[ (?P<display>(?:[^$\\]|\\[^\[\]$])+) \\\]
-    | (?P<escaped>\\.)
-    | \$\$ (?:[^$\\]|\\.)+ \$\$
-    | \$ (?P<dollars>(?:[^$\\]|\\.)+) \$ (?P<digit>(?=\d))?
-    """,
-    re.VERBOSE,
-)
 _ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _ADDRESS_START = re.compile(r"://|www\.", re.IGNORECASE)
 """Dollars around a web address are no formula: engines would make a link of it."""
@@ -75,32 +57,21 @@ _NOT_IN_ADDRESS = re.compile(r"[\"'<>`|{}^$\[\]]")
 
 
 def _pieces(line: str) -> Iterator[_Piece]:
-    done, position = 0, 0
-    while match := _MATHEMATICS.search(line, position):
-        position = match.end()
-        formula = _formula(match)
-        if formula is None:  # an escaped character, or money: the next formula may start right after its first character
-            position = match.end() if match["escaped"] else match.start() + 1
-            continue
-        yield from _text_and_addresses(line[done : match.start()])
-        yield _Piece(_Kind.MATHEMATICS, formula)
-        done = position
-    yield from _text_and_addresses(line[done:])
+    for segment in segments(line):
+        if formula := _formula(segment):
+            yield _Piece(_Kind.MATHEMATICS, formula)
+        else:
+            yield from _text_and_addresses(segment.source)
 
 
-def _formula(match: re.Match[str]) -> str | None:
-    """The formula in the form engines know; None where the match is none."""
-    if match["escaped"] or _ADDRESS_START.search(match[0]):
-        return None
-    if match["inline"] is not None:
-        return f"${match['inline'].strip()}$" if match["inline"].strip() else None
-    if match["display"] is not None:
-        return f"$${match['display'].strip()}$$" if match["display"].strip() else None
-    inside = match["dollars"]
-    if inside is None:
-        return match[0]
-    is_money = inside[0].isdigit() and (inside[-1].isspace() or match["digit"] is not None)  # "from $5 to $10"
-    return None if is_money or not inside.strip() else match[0]
+def _formula(segment: Segment) -> str:
+    """The formula in the form engines know; empty where it must be shown as text."""
+    if segment.tex is None or _ADDRESS_START.search(segment.source):
+        return ""
+    if segment.source.startswith("$"):
+        return segment.source
+    mark = "$$" if segment.display else "$"
+    return "" if "$" in segment.tex else f"{mark}{segment.tex.strip()}{mark}"
 
 
 def _text_and_addresses(text: str) -> Iterator[_Piece]:
@@ -125,7 +96,7 @@ def _trimmed(address: str) -> str:
 
 def addresses_in(texts: Iterable[str]) -> frozenset[str]:
     """The web addresses of the authors' own texts: those a translation may link to."""
-    return frozenset(p.text for text in texts for line in paragraphs_of(text) for p in _pieces(line) if p.kind is _Kind.ADDRESS)
+    return frozenset(p.text for text in texts for line in text_paragraphs(text) for p in _pieces(line) if p.kind is _Kind.ADDRESS)
 
 
 # -- text ------------------------------------------------------------------------------------------------
@@ -270,7 +241,7 @@ def _line(text: str, linked: frozenset[str], *, whole_line: bool) -> MarkdownTex
 
 def paragraphs(text: str, linked: frozenset[str] = frozenset()) -> list[MarkdownText]:
     """Each paragraph of `text` as one line; none for an empty text."""
-    return [paragraph(line, linked) for line in paragraphs_of(text)]
+    return [paragraph(line, linked) for line in text_paragraphs(text)]
 
 
 def cell(text: str) -> MarkdownText:

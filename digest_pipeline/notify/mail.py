@@ -34,12 +34,12 @@ from digest_pipeline.errors import DeliveryError, SettingsError
 from digest_pipeline.models import DigestEntry, ListingInfo, Summary, id_sort_key
 from digest_pipeline.notify.alerts import without_secrets
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
-from digest_pipeline.notify.plain import plain_math
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
 from digest_pipeline.site.watch import WatchList, watched_entries
 from digest_pipeline.storage import Storage
-from digest_pipeline.text import one_line, printable
+from digest_pipeline.tex.plain import plain_text
+from digest_pipeline.text import one_line
 from digest_pipeline.translation.languages import Language, load_language
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ def _abstract(entry: DigestEntry) -> str:
 
 
 def _readable(text: str) -> str:
-    return one_line(plain_math(printable(text)))
+    return plain_text(text)
 
 
 def _inlined(html: str) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from digest_pipeline.models import DigestEntry
 from digest_pipeline.notify.alerts import DigestReady
 from digest_pipeline.notify.mail import MailDay, counts_by_type, in_reading_order
-from digest_pipeline.notify.plain import plain_math
-from digest_pipeline.text import one_line
+from digest_pipeline.tex.plain import plain_text
 
 HIGHLIGHTS = 8
 """A chat message names this many papers and says how many more there are."""
@@ -43,4 +42,4 @@ def _highlights(day: MailDay) -> Sequence[DigestEntry]:
 
 
 def _shown(text: str) -> str:
-    return one_line(plain_math(text))
+    return plain_text(text)

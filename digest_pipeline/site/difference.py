@@ -14,7 +14,8 @@ from enum import StrEnum
 
 from markupsafe import Markup
 
-from digest_pipeline.site.mathematics import inline_html, segments
+from digest_pipeline.tex.html import inline_html
+from digest_pipeline.tex.scan import segments
 from digest_pipeline.text import one_line
 
 _WORD = re.compile(r"\s+|\\?\w+(?:[’'\-]\w+)*|[^\w\s]")

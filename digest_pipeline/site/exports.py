@@ -5,29 +5,26 @@ r"""One day's papers for other programs: JSON Lines, BibTeX, and the `citation_*
 What lives here: these formats' bytes. What does not: the tables, which are the better source for analysis
 (`docs/recipes.md`), and a second Markdown: the digest's own file has front matter, footnotes and absolute
 links that Obsidian reads as they are, so `data/digests/<tag>/` opens as a vault.
-
-BibTeX runs on other people's machines, so nothing from a title reaches TeX as a command: text is turned into
-Unicode and encoded anew; only mathematics stays TeX, and not where it is unbalanced or could read a file.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline import tables
 from digest_pipeline.models import DigestEntry, Paper, id_sort_key
 from digest_pipeline.site import paths
 from digest_pipeline.storage import Storage
+from digest_pipeline.tex.bibtex import latex_text
 from digest_pipeline.text import one_line
 
 if TYPE_CHECKING:
-    from pylatexenc.latexencode import UnicodeToLatexEncoder
+    pass
 
 JSONL_FIELDS: tuple[str, ...] = tuple(dict.fromkeys([*tables.PAPERS.names, *tables.TRANSLATED_SUMMARIES.names]))
 """The keys of each line: the columns of both tables under their own names, in their order."""
@@ -71,7 +68,7 @@ def bibtex_key(arxiv_id: str) -> str:
 def _bibtex_entry(paper: Paper) -> str:
     year, month, _, _ = id_sort_key(paper.arxiv_id)
     fields = {
-        "title": f"{{{tex_safe(paper.title) or bibtex_key(paper.arxiv_id)}}}",  # inner braces keep capitals
+        "title": f"{{{latex_text(paper.title) or bibtex_key(paper.arxiv_id)}}}",  # inner braces keep capitals
         "author": " and ".join(name for name in map(bibtex_name, paper.authors) if name),
         "year": str(paper.submitted_at_utc.year if paper.submitted_at_utc else year),
         "month": str(paper.submitted_at_utc.month if paper.submitted_at_utc else month),
@@ -80,10 +77,10 @@ def _bibtex_entry(paper: Paper) -> str:
         "primaryclass": paper.primary_category,
         "version": str(paper.version),
         "doi": _address_safe(paper.doi or ""),
-        "journal": tex_safe(paper.journal_ref or ""),
-        "note": tex_safe(paper.comment or ""),
+        "journal": latex_text(paper.journal_ref or ""),
+        "note": latex_text(paper.comment or ""),
         "url": paper.abs_url,
-        "abstract": tex_safe(paper.abstract),
+        "abstract": latex_text(paper.abstract),
     }
     lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
     return f"@misc{{{bibtex_key(paper.arxiv_id)},\n{lines}}}\n"
@@ -114,7 +111,7 @@ def bibtex_name(name: str) -> str:
     if not words:
         return ""
     if len(words) == 1 or _COLLABORATION.search(name) or "(" in name:
-        return f"{{{tex_safe(name)}}}"
+        return f"{{{latex_text(name)}}}"
     suffix = words.pop() if len(words) > 2 and _SUFFIX.fullmatch(words[-1]) else ""
     family, given = _family_and_given(name, words)
     return ", ".join(_name_part(part) for part in (family, suffix, given) if part)
@@ -143,99 +140,8 @@ def _start_of_family(words: Sequence[str]) -> int:
 
 def _name_part(part: str) -> str:
     """A word `and` or a comma inside would begin another name."""
-    safe = tex_safe(part)
+    safe = latex_text(part)
     return f"{{{safe}}}" if re.search(r",|\band\b", safe, re.IGNORECASE) else safe
-
-
-# -- TeX --------------------------------------------------------------------------------------------
-
-_MATHEMATICS = re.compile(
-    r"(?<!\\)\$\$(?:\\.|[^$\\])+?\$\$|(?<![\\$])\$(?:\\.|[^$\\])+?\$(?![\d$])|\\\((?:(?!\\\)).)+?\\\)|\\\[(?:(?!\\\]).)+?\\\]", re.DOTALL
-)
-_DANGEROUS = re.compile(
-    r"\^\^|\\(?:input|include\w*|import|subfile|verbatiminput|lstinputlisting|write\d*|immediate|openin|openout|read\w*|close\w+|special|csname|catcode|"
-    r"[egx]?def|let|futurelet|global|long|outer|newcommand|renewcommand|providecommand|newenvironment|usepackage|RequirePackage|documentclass|"
-    r"directlua|lat\w*lua|luaexec|ShellEscape|pdf\w+|expandafter|every\w+|loop|repeat|newwrite|newread|scantokens|begingroup|endgroup|"
-    r"makeatletter|end|begin|bye|dump|jobname|batchmode|par|vspace|hspace|rule|char|href|url|html\w*)(?![A-Za-z])"
-)
-_HARMLESS_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{(?:[bpvV]?matrix|cases|aligned|array|smallmatrix|split|gathered)\}")
-_ACCENT = re.compile(
-    r"""\{?\\["'`^~=.]\s*(?:\{\\?[A-Za-z]\}|\\?[A-Za-z])\}?|\{?\\[uvHcdbrkt](?:\s*\{\\?[A-Za-z]{1,2}\}|\s+[A-Za-z]\b)\}?"""
-    r"""|\{?\\(?:ss|aa|AA|ae|AE|oe|OE|o|O|l|L|i|j)(?![A-Za-z])(?:\s*\{\})?\}?"""
-)
-_FORMATTING = re.compile(r"\\(?:emph|textit|textbf|texttt|textsc|textrm|textsf|textsl|underline|uppercase|text|mbox)\s*\{([^{}]*)\}")
-_GROUP = re.compile(r"(?<!\\)\{([^{}]*)(?<!\\)\}")
-_ESCAPED = re.compile(r"\\([&%$#_{} ])")
-_SPECIAL = re.compile(r"[^A-Za-z0-9 .,;:!?'()/*+=\-]")
-
-
-def tex_safe(text: str) -> str:
-    """One line of LaTeX that prints `text` (itself TeX as arXiv gives it): mathematics kept, braces balanced, no command."""
-    text = one_line(text)
-    parts: list[str] = []
-    end = 0
-    for match in _MATHEMATICS.finditer(text):
-        parts += [_encoded(_unescaped(text[end : match.start()])), _mathematics(match[0])]
-        end = match.end()
-    return "".join([*parts, _encoded(_unescaped(text[end:]))])
-
-
-def _mathematics(formula: str) -> str:
-    if _DANGEROUS.search(_HARMLESS_ENVIRONMENT.sub("", formula)) or not _balanced(formula):
-        return _encoded(formula)
-    return re.sub(r"(?<!\\)([%#])", r"\\\1", formula)
-
-
-def _balanced(formula: str) -> bool:
-    """Braces as BibTeX counts them: escaped ones too. And no `$` inside that would end the formula."""
-    depth = 0
-    for character in formula:
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            return False
-    trailing = re.search(r"(\\*)\$*$", formula.removesuffix(r"\)").removesuffix(r"\]"))
-    return depth == 0 and (trailing is None or len(trailing[1]) % 2 == 0)
-
-
-def _unescaped(text: str) -> str:
-    """TeX's text-mode accents, emphasis, groups and escapes as plain Unicode; anything else as it stands."""
-    if "\\" not in text and "{" not in text:
-        return text
-    text = _ACCENT.sub(lambda match: _accent(match[0]), text)
-    while (shorter := _GROUP.sub(r"\1", _FORMATTING.sub(r"\1", text))) != text:
-        text = shorter
-    return _ESCAPED.sub(r"\1", text)
-
-
-@cache
-def _accent(tex: str) -> str:
-    from pylatexenc.latex2text import LatexNodes2Text
-
-    opened, closed = tex.count("{"), tex.count("}")
-    inner = tex.removeprefix("{") if opened > closed else tex
-    inner = inner.removesuffix("}") if closed > opened else inner
-    plain: str = LatexNodes2Text().latex_to_text(inner)
-    return ("{" if opened > closed else "") + plain + ("}" if closed > opened else "")
-
-
-def _encoded(text: str) -> str:
-    return _SPECIAL.sub(lambda match: _encoded_character(match[0]), unicodedata.normalize("NFC", text))
-
-
-@cache
-def _encoded_character(character: str) -> str:
-    encoded: str = _encoder().unicode_to_latex(character)
-    return encoded
-
-
-@cache
-def _encoder() -> UnicodeToLatexEncoder:
-    from pylatexenc.latexencode import RULE_DICT, UnicodeToLatexConversionRule, UnicodeToLatexEncoder
-
-    braces = UnicodeToLatexConversionRule(RULE_DICT, {ord("{"): r"\textbraceleft", ord("}"): r"\textbraceright"})  # `\{` would unbalance BibTeX
-    return UnicodeToLatexEncoder(
-        conversion_rules=[braces, "defaults"], replacement_latex_protection="braces-all", unknown_char_policy="keep", unknown_char_warning=False
-    )
 
 
 # -- metadata of a paper's page ---------------------------------------------------------------------

@@ -21,8 +21,9 @@ from markupsafe import Markup
 from digest_pipeline import taxonomy
 from digest_pipeline.models import ALL, AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, id_sort_key
 from digest_pipeline.site.corpus import SiteDay
-from digest_pipeline.site.mathematics import inline_html, paragraphs_html, plain_text
 from digest_pipeline.site.watch import WatchMatch
+from digest_pipeline.tex.html import inline_html, paragraphs_html
+from digest_pipeline.tex.plain import text_with_tex
 from digest_pipeline.text import one_line
 from digest_pipeline.translation.languages import Language
 
@@ -137,7 +138,7 @@ def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMa
 @lru_cache(maxsize=4_096)  # a paper stands on the pages of `all` and of its categories, and on its own
 def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatch, ...]) -> PaperView:
     paper, summary = entry.paper, entry.summary
-    names = tuple(plain_text(name) for name in paper.authors)
+    names = tuple(text_with_tex(name) for name in paper.authors)
     title = summary.translated_title if summary.is_translated and language.is_translated_into else ""
     shown_title = title or paper.title
     tldr, tldr_en = one_line(summary.tldr), one_line(summary.tldr_en)
@@ -151,11 +152,11 @@ def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatc
         is_withdrawn=paper.is_withdrawn,
         title=inline_html(shown_title),
         title_lang=language.html_lang if title else "en",
-        title_text=plain_text(shown_title),
+        title_text=text_with_tex(shown_title),
         original_title=inline_html(paper.title) if title and one_line(title) != one_line(paper.title) else None,
         first_authors=names if len(names) <= _AUTHORS_UNFOLDED + 1 else names[:_AUTHORS_UNFOLDED],
         further_authors=0 if len(names) <= _AUTHORS_UNFOLDED + 1 else len(names) - _AUTHORS_UNFOLDED,
-        authors=tuple(zip(names, (plain_text(one) for one in paper.affiliations), strict=True)),
+        authors=tuple(zip(names, (text_with_tex(one) for one in paper.affiliations), strict=True)),
         primary_category=paper.primary_category,
         categories=paper.categories,
         tldr=inline_html(tldr) if tldr else None,

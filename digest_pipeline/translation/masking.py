@@ -1,7 +1,7 @@
 """Placeholders: mathematics, commands, links and citations become `⟦n⟧` before the model sees a text.
 
 What lives here: text → masked text, and masked text → text, exactly. What does not: what is done about a damaged
-placeholder (`checks.py`), how the masked text is sent (`prompting.py`).
+placeholder (`checks.py`), how the masked text is sent (`prompting.py`), what is a formula (`tex/scan.py`).
 
 Unprotected, 44 % of translations changed the number of formulas, 78 % dropped TeX commands, and 13 % lost or changed
 a link. `⟦` and `⟧` occur in none of 148,014 abstracts; where a text has them all the same, they are masked themselves.
@@ -13,6 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from digest_pipeline.tex.scan import dollar_formulas, unescaped_dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,8 @@ _CANDIDATE = re.compile(
     re.VERBOSE,
 )
 _CLOSER = {"display": "\\]", "inline": "\\)"}
-_TEX_CHARACTERS = re.compile(r"[\\^_{}=<>]")
-_PROSE_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{3,}(?![A-Za-z])")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _LONGEST_ARGUMENT = 2_000  # characters looked through for a closing brace, so that no text makes masking slow
-_MOST_PROSE_WORDS = 4  # more plain words than this between two dollars, and no TeX: the dollars are not a pair
 
 
 def mask(text: str, first_number: int = 1) -> MaskedText:
@@ -122,7 +121,7 @@ def mask(text: str, first_number: int = 1) -> MaskedText:
     for span, made in zip(spans, masks, strict=True):
         pieces += [text[position : span.start], f"⟦{made.number}⟧"]
         position = span.end
-    return MaskedText("".join(pieces) + text[position:], masks, len(_dollars(text)) % 2 == 0)
+    return MaskedText("".join(pieces) + text[position:], masks, len(unescaped_dollars(text)) % 2 == 0)
 
 
 def damage_of(text: str, masks: Sequence[Mask]) -> Damage:
@@ -180,7 +179,7 @@ def _invented(text: str, known: set[int]) -> tuple[str, ...]:
 
 def _spans(text: str) -> Iterator[_Span]:
     """The stretches to mask, in order and disjoint."""
-    formulas = dict(_dollar_formulas(text))
+    formulas = dict(dollar_formulas(text))
     closers: dict[int, int] = {}
     position = count = 0
     while (found := _next_candidate(text, position, closers)) is not None:
@@ -255,59 +254,3 @@ def _end_of_url(match: re.Match[str]) -> int | None:
     while url and (url[-1] in ".,;:!?'*_~" or any(url[-1] == b and url.count(b) > url.count(a) for a, b in ("()", "[]", "{}"))):
         url = url[:-1]
     return match.start() + len(url)
-
-
-def _dollars(text: str) -> list[int]:
-    """Positions of the dollars that no backslash escapes."""
-    return [match.start() for match in re.finditer(r"\\.|(\$)", text, re.DOTALL) if match[1]]
-
-
-def _dollar_formulas(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each `$…$` and `$$…$$`; none where their number is odd or the pairs would enclose prose."""
-    dollars = _dollars(text)
-    if len(dollars) % 2:
-        return []
-    for knows_money in (True, False):  # `$5 and $10` is money, unless a formula would then stay without a partner
-        pairs = _pairs(text, dollars, knows_money)
-        if pairs is not None and not any(_is_prose(text[start:end]) for start, end in pairs):
-            return pairs
-    return []
-
-
-def _pairs(text: str, dollars: list[int], knows_money: bool) -> list[tuple[int, int]] | None:
-    """Each opening mark with the next one of its width; None where one stays over."""
-    pairs: list[tuple[int, int]] = []
-    index = 0
-    while index < len(dollars):
-        width = _width(dollars, index)
-        following = dollars[index + 1] if index + 1 < len(dollars) else len(text)
-        if knows_money and width == 1 and _is_amount(text, dollars[index], following):
-            index += 1
-            continue
-        closing = index + width
-        if closing >= len(dollars) or (width == 2 and _width(dollars, closing) == 1):
-            return None
-        pairs.append((dollars[index], dollars[closing] + width))
-        index = closing + width
-    return pairs
-
-
-def _width(dollars: list[int], index: int) -> int:
-    """2 where another dollar follows at once, else 1."""
-    return 2 if index + 1 < len(dollars) and dollars[index + 1] == dollars[index] + 1 else 1
-
-
-def _is_amount(text: str, opening: int, closing: int) -> bool:
-    """Whether the dollar at `opening` is money, by what stands around it up to the next dollar (or the text's end)."""
-    content = text[opening + 1 : closing]
-    if _TEX_CHARACTERS.search(content):
-        return False
-    if content[:1].isdigit():  # $5 and $10, $5-$10, $5 for a run
-        is_followed_by_amount = text[closing + 1 : closing + 2].isdigit()
-        return closing == len(text) or content[-1:].isspace() or content[-1:] in "(/-–~" or is_followed_by_amount or _is_prose(content)
-    follows_digit = opening > 0 and text[opening - 1].isdigit()
-    return follows_digit and (content[:1].isspace() or not content) and (closing == len(text) or content[-1:].isdigit())  # 5$ and 10$
-
-
-def _is_prose(content: str) -> bool:
-    return _TEX_CHARACTERS.search(content) is None and len(_PROSE_WORD.findall(content)) > _MOST_PROSE_WORDS

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest_pipeline.markdown.escaping import addresses_in, cell, inline, one_line, paragraph, paragraphs, paragraphs_of
+from digest_pipeline.markdown.escaping import addresses_in, cell, inline, paragraph, paragraphs
 from digest_pipeline.markdown.render import rendered_ids
 from digest_pipeline.models import DigestEntry
+from digest_pipeline.text import one_line
+from digest_pipeline.text import paragraphs as paragraphs_of
 from digest_pipeline_tests.support.digest_days import digest_of, paper, summary
 from digest_pipeline_tests.support.digest_engines import ENGINES, commonmark_with_mathematics, github, seen
 

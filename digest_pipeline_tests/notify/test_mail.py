@@ -17,7 +17,6 @@ from digest_pipeline import tables
 from digest_pipeline.errors import DeliveryError, SettingsError
 from digest_pipeline.models import AnnounceType, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.notify import mail
-from digest_pipeline.notify.plain import plain_math
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.site.watch import WatchList
 from digest_pipeline.storage import Storage
@@ -292,27 +291,3 @@ def test_any_title_gives_a_message_that_can_be_written_and_read(title: str) -> N
     day = mail.MailDay(FACTS, (entry(1, title or "t", title),), load_language("zh"))
     message = mail.compose(day, list_name="all", sender="d@x.org", recipient="a@x.org", page="", sent_at=NOW)
     assert message.as_bytes()
-
-
-@given(st.text(alphabet=st.characters(exclude_characters="$\\"), max_size=200))
-def test_text_without_formulas_is_left_alone(text: str) -> None:
-    assert plain_math(text) == text
-
-
-@given(st.text(alphabet="$\\(){}[]_^%ab 1α", max_size=80))
-def test_broken_tex_never_raises_nor_empties_a_text(text: str) -> None:
-    assert plain_math(text).strip() or not text.strip()
-
-
-@pytest.mark.parametrize(
-    ("tex", "plain"),
-    [
-        (r"$O(n \log n)$ steps", "O(n log n) steps"),
-        (r"costs $5 and $7 each", r"costs $5 and $7 each"),
-        (r"\(x^2\) and \[\sum_i y_i\]", "x^2 and ∑_i y_i"),
-        (r"100\% of $\beta$", r"100\% of β"),
-        (r"an unbalanced $x", r"an unbalanced $x"),
-    ],
-)
-def test_formulas_become_what_a_person_reads(tex: str, plain: str) -> None:
-    assert plain_math(tex) == plain

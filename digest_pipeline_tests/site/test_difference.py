@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from digest_pipeline.site.difference import ChangeKind, compare
-from digest_pipeline.site.mathematics import inline_html
+from digest_pipeline.tex.html import inline_html
 from digest_pipeline.text import one_line
 
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline import tables
-from digest_pipeline.site.exports import JSONL_FIELDS, bibtex_bytes, bibtex_name, citation_meta, jsonl_bytes, tex_safe, write_exports
+from digest_pipeline.site.exports import JSONL_FIELDS, bibtex_bytes, bibtex_name, citation_meta, jsonl_bytes, write_exports
 from digest_pipeline.storage import Storage
+from digest_pipeline.tex.bibtex import latex_text
 from digest_pipeline_tests.support.outputs import DAY, HOSTILE, a_paper, an_entry, an_untranslated_entry
 
 with warnings.catch_warnings():
@@ -110,29 +111,6 @@ def test_names_are_split_as_bibtex_needs_them(name: str, written: str) -> None:
     assert bibtex_name(name) == written
 
 
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        ("Costs 50% & more: a_b #1", r"Costs 50{\%} {\&} more: a{\_}b {\#}1"),
-        (r"Costs 50\% \& more", r"Costs 50{\%} {\&} more"),
-        (r"On $\ell_1$-norms and $x^{2}$", r"On $\ell_1$-norms and $x^{2}$"),
-        (r"Schr\"odinger and Schr{\"{o}}dinger and \c{c}", r"Schr{\"o}dinger and Schr{\"o}dinger and {\c{c}}"),
-        (r"{BERT}: \emph{very {deep}} models", "BERT: very deep models"),
-        ("only $5", r"only {\$}5"),
-        ("from $5 to $6", r"from {\$}5 to {\$}6"),
-        (r"\input{/etc/passwd}", r"{\textbackslash}input/etc/passwd"),
-        (r"$\input{/etc/passwd}$", r"{\$}{\textbackslash}input{\textbraceleft}/etc/passwd{\textbraceright}{\$}"),
-        (r"$^^5cinput{x}$", r"{\$}{\textasciicircum}{\textasciicircum}5cinput{\textbraceleft}x{\textbraceright}{\$}"),
-        (r"$\{a$", r"{\$}{\textbackslash}{\textbraceleft}a{\$}"),
-        (r"$\begin{matrix}1\end{matrix}$ \(x\) \[y\]", r"$\begin{matrix}1\end{matrix}$ \(x\) \[y\]"),
-        ("100% of $a % b$", r"100{\%} of $a \% b$"),
-        ("大模型", "大模型"),
-    ],
-)
-def test_text_is_safe_latex_and_mathematics_is_kept(text: str, written: str) -> None:
-    assert tex_safe(text) == written
-
-
 def test_hostile_texts_cannot_run_commands_or_end_the_entry() -> None:
     paper = a_paper(title=HOSTILE, abstract=HOSTILE + "}\n@misc{evil,", comment=HOSTILE, journal_ref=HOSTILE, doi=HOSTILE, authors=(HOSTILE, "A }B"))
     content = bibtex_bytes([paper])
@@ -151,7 +129,7 @@ def test_any_text_gives_bibtex_that_is_read_back_whole(text: str, name: str) -> 
     assert list(read) == ["arxiv-2606.00001", "arxiv-2606.00002"]
     assert read["arxiv-2606.00001"].fields["url"] == "https://arxiv.org/abs/2606.00001"
     assert str(read["arxiv-2606.00001"].persons["author"][-1]) == "One, Last"
-    commands = re.findall(r"\\([A-Za-z]+)", re.sub(r"\$[^$]+\$|\\\(.*?\\\)|\\\[.*?\\\]", "", tex_safe(text)))
+    commands = re.findall(r"\\([A-Za-z]+)", re.sub(r"\$[^$]+\$|\\\(.*?\\\)|\\\[.*?\\\]", "", latex_text(text)))
     assert not {"input", "write", "def", "include"} & set(commands)
 
 

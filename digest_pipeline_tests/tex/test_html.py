@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest_pipeline.site.mathematics import formula, inline_html, paragraphs_html, plain_text, segments
+from digest_pipeline.tex.html import formula, inline_html, paragraphs_html
+from digest_pipeline.tex.plain import text_with_tex
+from digest_pipeline.tex.scan import segments
 from digest_pipeline_tests.support.site_days import HOSTILE
 
 _ALLOWED = {"em", "strong", "code", "span"}
@@ -66,7 +68,8 @@ def test_a_long_formula_scrolls_by_itself_and_by_keyboard() -> None:
         ("see https://a.example/~user--x", "see https://a.example/~user--x"),
         (r"by \LaTeX\ alone", "by LaTeX alone"),
         (r"\unknown{thing} and \cite{Key}", r"\unknown{thing} and \cite{Key}"),
-        (r"\href{https://a.example}{the page}", "the page"),
+        (r"\href{https://a.example}{the page}", "the page (https://a.example)"),
+        (r"{BERT} and {GPT-4} in {a, b}", "BERT and GPT-4 in {a, b}"),
     ],
 )
 def test_text_commands_are_read_and_everything_else_is_left_alone(text: str, shown: str) -> None:
@@ -93,7 +96,7 @@ def test_a_formula_within_emphasis_is_mathematics_and_the_emphasis_stays_whole()
     assert "textbf{K" not in html
     assert "emph{" not in html
     assert html.endswith("&lt;b&gt;")
-    assert plain_text(r"\textbf{K$^{2}$-Sort} wins") == "K^{2}-Sort wins"
+    assert text_with_tex(r"\textbf{K$^{2}$-Sort} wins") == "K^{2}-Sort wins"
     assert "underline" not in inline_html(r"\underline{keys $x$} first")
     assert "<strong>" not in inline_html(r"$a \textbf{if $b$ c} d$")  # the style is part of a formula
 
@@ -108,7 +111,7 @@ def test_an_abstract_keeps_its_paragraphs() -> None:
 
 
 def test_the_plain_form_has_no_markup_and_keeps_the_spaces_around_formulas() -> None:
-    assert plain_text(r"\emph{On} the $k$-th & last <b>") == "On the k-th & last <b>"
+    assert text_with_tex(r"\emph{On} the $k$-th & last <b>") == "On the k-th & last <b>"
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
