@@ -52,7 +52,26 @@ def test_segments_joined_are_the_text(text: str) -> None:
 
 # -- every output has every character of the prose -------------------------------------------------
 
-_WORDS = ["gain", "of", "the", "5%", "improvement", "over", "known", "baselines,", "models", "(with", "memory)", "reach", "87.3", "and", "beat", "others;", "see", "below"]
+_WORDS = [
+    "gain",
+    "of",
+    "the",
+    "5%",
+    "improvement",
+    "over",
+    "known",
+    "baselines,",
+    "models",
+    "(with",
+    "memory)",
+    "reach",
+    "87.3",
+    "and",
+    "beat",
+    "others;",
+    "see",
+    "below",
+]
 _HOSTILE = [
     "$<$5%",
     r"($r=0.81$)",
