@@ -2,16 +2,20 @@
 
 What lives here: reading, listing and atomic writing below the data directory. What does not: what the
 files mean. Local writes go to a temporary file beside the target, are flushed to disk, and replace it
-in one step; an object store's single put has the same property by itself. A kill at any moment
-therefore leaves the old file or the new one.
+in one step; an object store's single put has the same property by itself, and so has its single get.
+A kill at any moment therefore leaves the old file or the new one, and of two writers the last wins.
+
+Who may read: files and folders below `site/` everybody, whatever the umask, because a web server of another user
+serves them; everything else as the umask says.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -22,6 +26,7 @@ from upath import UPath
 from digest_pipeline import tables
 from digest_pipeline.errors import SettingsError, StorageError, storage_errors
 
+_PUBLIC_FILE, _PUBLIC_FOLDER, _PASSABLE = 0o644, 0o755, 0o011
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -55,24 +60,34 @@ class Storage:
 
     def exists(self, relative: str) -> bool:
         with self._explained("read", relative):
-            return self.path(relative).exists()
+            return self._fresh_path(relative).exists()
 
     def read_bytes(self, relative: str) -> bytes:
         """Raises FileNotFoundError where there is no such file."""
+        path = self.path(relative)
         with self._explained("read", relative):
-            return self.path(relative).read_bytes()
+            if self.is_local:
+                return path.read_bytes()
+            # One request: a file opened first and read then would fail where another run replaced it in between.
+            content: bytes = path.fs.cat_file(path.path)
+            return content
 
     def read_text(self, relative: str) -> str:
         return self.read_bytes(relative).decode("utf-8")
 
-    def write_bytes(self, relative: str, content: bytes) -> UPath:
-        """Atomic and durable: afterwards the file has the old content or the new, whatever happens."""
+    def write_bytes(self, relative: str, content: bytes, *, is_durable: bool = True) -> UPath:
+        """Atomic: afterwards the file has the old content or the new, whatever happens.
+
+        `is_durable` false leaves out the flush to the disk, for thousands of small files that can be made again.
+        """
         target = self.path(relative)
         with self._explained("written", relative):
             if self.is_local:
-                _replace_file(self.local_path(relative), content)
+                path = self.local_path(relative)
+                self._make_folder(path.parent)
+                _replace_file(path, content, is_public=self._is_public(path), is_durable=is_durable)
             else:
-                target.write_bytes(content)
+                target.fs.pipe_file(target.path, content)
         return target
 
     def write_text(self, relative: str, content: str) -> UPath:
@@ -88,7 +103,7 @@ class Storage:
 
     def names(self, folder: str) -> list[str]:
         """Sorted names of files and folders directly below `folder`; empty where there is none."""
-        place = self.path(folder)
+        place = self._fresh_path(folder)
         with self._explained("read", folder):
             if not place.exists():
                 return []
@@ -97,6 +112,26 @@ class Storage:
     def delete(self, relative: str) -> None:
         with contextlib.suppress(FileNotFoundError), self._explained("deleted", relative):
             self.path(relative).unlink()
+
+    def _fresh_path(self, relative: str) -> UPath:
+        """Object stores' clients remember listings; other runs write too."""
+        path = self.path(relative)
+        if not self.is_local:
+            path.fs.invalidate_cache(path.path)
+        return path
+
+    def _is_public(self, path: Path) -> bool:
+        return path.is_relative_to(self.local_path("site"))
+
+    def _make_folder(self, folder: Path) -> None:
+        """Makes it with its parents; those below `site/` readable for everybody, the data directory itself passable on the way there."""
+        missing = list(itertools.takewhile(lambda part: not part.is_dir(), (folder, *folder.parents)))
+        for part in reversed(missing):
+            part.mkdir(exist_ok=True)
+            if self._is_public(part):
+                part.chmod(_PUBLIC_FOLDER)
+            elif part == self.local_path(""):
+                part.chmod(part.stat().st_mode | _PASSABLE)
 
     @contextlib.contextmanager
     def _explained(self, done: str, relative: str) -> Iterator[None]:
@@ -157,22 +192,23 @@ def _advice(error: Exception) -> str:
     return "see DIGEST_DATA_DIR: the place, and for an object store its address, bucket, credentials and quota"
 
 
-def _replace_file(target: Path, content: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+def _replace_file(target: Path, content: bytes, *, is_public: bool, is_durable: bool) -> None:
+    temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes it private; these files are meant to be served and shared
-        Path(temporary).replace(target)
+            if is_durable:
+                os.fsync(file.fileno())
+        if is_public:
+            temporary.chmod(_PUBLIC_FILE)
+        temporary.replace(target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        temporary.unlink(missing_ok=True)
         raise
-    with _directory(target.parent) as folder:
-        os.fsync(folder)
+    if is_durable:
+        with _directory(target.parent) as folder:
+            os.fsync(folder)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,3 +147,31 @@ def test_a_bucket_that_is_not_there_or_out_of_reach_is_told_in_words(store: Stor
         with pytest.raises(StorageError, match="DIGEST_DATA_DIR"):
             attempt(Storage(f"{store.url}/unreachable"))
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_of_two_runs_that_write_one_site_the_last_wins_and_none_fails(store: Store) -> None:
+    """Each replaces what the other is about to read, as two builds of the site do."""
+    one, other = Storage(f"{store.url}/two"), Storage(f"{store.url}/two")
+
+    def build(storage: Storage, letter: bytes) -> None:
+        for turn in range(15):
+            storage.write_if_changed("site/index.html", letter * (1000 + turn))
+
+    with ThreadPoolExecutor() as pool:
+        builds = [pool.submit(build, one, b"A"), pool.submit(build, other, b"B")]
+    for finished in builds:
+        finished.result()
+    assert one.read_bytes("site/index.html") == other.read_bytes("site/index.html")
+    assert set(one.read_bytes("site/index.html")) in ({ord("A")}, {ord("B")})
+
+
+def test_a_process_that_runs_for_months_sees_what_another_has_written_meanwhile(store: Store) -> None:
+    """Clients remember listings; the sensor of late listings would miss every digest since its start."""
+    sensor, run = Storage(f"{store.url}/months"), Storage(f"{store.url}/months")
+    run.write_text("ledger/date=2026-06-02/ledger.parquet", "x")
+    assert sensor.names("ledger") == ["date=2026-06-02"]
+    assert not sensor.exists("ledger/date=2026-06-03/ledger.parquet")
+    code = f"from digest_pipeline.storage import Storage; Storage({str(run.root)!r}).write_text('ledger/date=2026-06-03/ledger.parquet', 'y')"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env={**os.environ, **store.environ}, check=True, timeout=60)
+    assert sensor.names("ledger") == ["date=2026-06-02", "date=2026-06-03"]
+    assert sensor.exists("ledger/date=2026-06-03/ledger.parquet")

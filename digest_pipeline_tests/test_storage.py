@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -64,9 +65,50 @@ def test_an_unchanged_file_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "x.txt").stat().st_mtime == 1
 
 
-def test_written_files_can_be_read_by_a_web_server_of_another_user(tmp_path: Path) -> None:
-    Storage(tmp_path).write_text("page.html", "x")
-    assert (tmp_path / "page.html").stat().st_mode & 0o444 == 0o444
+@pytest.fixture
+def umask_077() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): oct(path.stat().st_mode & 0o777) for path in (folder, *folder.rglob("*"))}
+
+
+@pytest.mark.usefixtures("umask_077")
+def test_a_private_umask_hides_everything_but_the_site_which_a_web_server_can_read(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "data")
+    for name in ("site/index.html", "site/zh/2026-06-02/index.html", "private/ada/ranking.html", "notify/outbox/x.json"):
+        storage.write_text(name, "x")
+    assert modes(tmp_path / "data" / "site") == {
+        ".": "0o755",
+        "index.html": "0o644",
+        "zh": "0o755",
+        "zh/2026-06-02": "0o755",
+        "zh/2026-06-02/index.html": "0o644",
+    }
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o711, "others may pass through to site/ and list nothing"
+    for folder in ("private", "notify"):
+        assert all(mode in ("0o700", "0o600") for mode in modes(tmp_path / "data" / folder).values())
+
+
+def test_with_the_usual_umask_every_file_can_be_read(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        Storage(tmp_path).write_text("digests/zh/all.md", "x")
+    finally:
+        os.umask(before)
+    assert modes(tmp_path / "digests") == {".": "0o755", "zh": "0o755", "zh/all.md": "0o644"}
+
+
+def test_a_read_only_folder_is_told_with_its_place_and_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(StorageError, match=r"site/zh/index.html cannot be written: Read-only file system → .*who owns the folder"):
+        Storage(tmp_path).write_text("site/zh/index.html", "x")
 
 
 def test_a_full_disk_is_told_with_its_place_and_advice_and_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

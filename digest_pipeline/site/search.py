@@ -280,7 +280,7 @@ def _bring_home(storage: Storage, made: Path, folder: str) -> None:
     there = _existing(storage, folder)
     due = [name for name, path in files.items() if name != _ENTRY and (there.get(name) != path.stat().st_size or not _is_content_named(name))]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        for _ in pool.map(lambda name: _put(storage, f"{folder}/{name}", files[name].read_bytes()), due):
+        for _ in pool.map(lambda name: storage.write_bytes(f"{folder}/{name}", files[name].read_bytes(), is_durable=False), due):
             pass
     storage.write_bytes(f"{folder}/{_ENTRY}", files[_ENTRY].read_bytes())
     for name in there.keys() - files.keys():
@@ -289,16 +289,6 @@ def _bring_home(storage: Storage, made: Path, folder: str) -> None:
 
 def _is_content_named(name: str) -> bool:
     return name.endswith((".pf_meta", ".pf_index", ".pf_fragment", ".pf_filter"))
-
-
-def _put(storage: Storage, relative: str, content: bytes) -> None:
-    """Not flushed one by one as `write_bytes` does: thousands of small files that the next build can make again."""
-    if storage.is_local:
-        target = storage.local_path(relative)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    else:
-        storage.write_bytes(relative, content)
 
 
 def _existing(storage: Storage, folder: str) -> dict[str, int]:
