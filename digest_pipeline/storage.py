@@ -6,7 +6,7 @@ in one step; an object store's single put has the same property by itself, and s
 A kill at any moment therefore leaves the old file or the new one, and of two writers the last wins.
 
 Who may read: files and folders below `site/` everybody, whatever the umask, because a web server of another user
-serves them; everything else as the umask says.
+serves them; everything else, the way to `site/` included, as the umask says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from upath import UPath
 from digest_pipeline import tables
 from digest_pipeline.errors import SettingsError, StorageError, storage_errors
 
-_PUBLIC_FILE, _PUBLIC_FOLDER, _PASSABLE = 0o644, 0o755, 0o011
+_PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -124,14 +124,12 @@ class Storage:
         return path.is_relative_to(self.local_path("site"))
 
     def _make_folder(self, folder: Path) -> None:
-        """Makes it with its parents; those below `site/` readable for everybody, the data directory itself passable on the way there."""
+        """Makes it with its parents; those below `site/` readable for everybody."""
         missing = list(itertools.takewhile(lambda part: not part.is_dir(), (folder, *folder.parents)))
         for part in reversed(missing):
             part.mkdir(exist_ok=True)
             if self._is_public(part):
                 part.chmod(_PUBLIC_FOLDER)
-            elif part == self.local_path(""):
-                part.chmod(part.stat().st_mode | _PASSABLE)
 
     @contextlib.contextmanager
     def _explained(self, done: str, relative: str) -> Iterator[None]:

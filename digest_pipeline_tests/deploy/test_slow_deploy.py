@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline_tests.support.dagster_ui import wait_for
 from digest_pipeline_tests.support.loopback import free_port
+from digest_pipeline_tests.support.serving import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")]
 
@@ -68,18 +71,39 @@ def certificate(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def site() -> Iterator[Path]:
+    """The sample's pages, made under the umask of a careful service and served by nginx's own user where this is root."""
+    with tempfile.TemporaryDirectory(prefix="digest-nginx-") as made_here:
+        folder = Path(made_here)
+        folder.chmod(0o755)
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("DIGEST_", "OPENAI_", "DAGSTER_"))}
+        environ = clean | {"DIGEST_DATA_DIR": f"{folder}/data", "DAGSTER_HOME": f"{folder}/home", "PYTHONWARNINGS": "ignore"}
+        for name in ("data", "data/sample"):  # as the unit's StateDirectoryMode leaves the data directory
+            (folder / name).mkdir(mode=0o751)
+        made = subprocess.run(
+            [sys.executable, "-m", "digest_pipeline.cli", "run"], env=environ, umask=0o027, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        yield folder / "data" / "sample" / "site"
+
+
+def moved(text: str, places: dict[str, str]) -> str:
+    for old, new in places.items():
+        assert old in text, f"the configuration has no {old!r} any more"
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture(scope="module")
+def proxy(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """nginx with deploy/nginx.conf, its paths and ports moved; behind it something that says what reached it."""
     nginx = program("nginx", "Debian's nginx-light")
     folder = tmp_path_factory.mktemp("nginx")
-    folder.chmod(0o755)
     certificate(folder)
     hashed = subprocess.run(
         [program("openssl", "Debian's openssl"), "passwd", "-apr1", "good password"], capture_output=True, text=True, check=True, timeout=30
     ).stdout.strip()
-    (folder / "users.htpasswd").write_text(f"operator:{hashed}\n")
-    (folder / "site").mkdir()
-    (folder / "site" / "index.html").write_text("pages")
+    (site.parents[2] / "users.htpasswd").write_text(f"operator:{hashed}\n")
     passed: list[tuple[str, str, dict[str, str]]] = []
 
     class Webserver(BaseHTTPRequestHandler):
@@ -95,47 +119,39 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    upstream = ThreadingHTTPServer(("127.0.0.1", 0), Webserver)
-    thread = threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     plain, secure = free_port(), free_port()
-    text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
-    moved = {
-        "webserver:3000": f"127.0.0.1:{upstream.server_address[1]}",
-        "listen 80": f"listen 127.0.0.1:{plain}",
-        "listen 443": f"listen 127.0.0.1:{secure}",
-        "/etc/nginx/tls": str(folder),
-        "/etc/nginx/users.htpasswd": str(folder / "users.htpasswd"),
-        "/run/nginx.pid": str(folder / "nginx.pid"),
-        "/data/site": str(folder / "site"),
-        "worker_processes auto;": "worker_processes 1; daemon off;" + (" user root;" if folder.owner() == "root" else ""),
-    }
-    for old, new in moved.items():
-        assert old in text, f"the configuration has no {old!r} any more"
-        text = text.replace(old, new)
-    (folder / "nginx.conf").write_text(text)
-    command = [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
-    judged = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False, timeout=30)
-    assert judged.returncode == 0, judged.stderr
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        running = Proxy(secure, passed)
+    with serving(Webserver) as upstream:
+        places = {
+            "webserver:3000": f"127.0.0.1:{upstream.server_address[1]}",
+            "listen 80": f"listen 127.0.0.1:{plain}",
+            "listen 443": f"listen 127.0.0.1:{secure}",
+            "/etc/nginx/tls": str(folder),
+            "/etc/nginx/users.htpasswd": str(site.parents[2] / "users.htpasswd"),
+            "/run/nginx.pid": str(folder / "nginx.pid"),
+            "/var/log/nginx": str(folder),
+            "/data/site": str(site),
+            "worker_processes auto;": "worker_processes 1; daemon off;",
+        }
+        (folder / "nginx.conf").write_text(moved((DEPLOY / "nginx.conf").read_text(encoding="utf-8"), places))
+        command = [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+        judged = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False, timeout=30)
+        assert judged.returncode == 0, judged.stderr
+        assert "[warn]" not in judged.stderr
+        process = subprocess.Popen(command)
+        try:
+            running = Proxy(secure, passed)
 
-        def is_up() -> bool:
-            try:
-                return running.ask(path="/health", password=False).status_code == 200
-            except requests.ConnectionError:
-                return False
+            def is_up() -> bool:
+                try:
+                    return running.ask(path="/health", password=False).status_code == 200
+                except requests.ConnectionError:
+                    return False
 
-        wait_for(is_up, 15, "nginx")
-        yield running
-    finally:
-        process.terminate()
-        process.wait(20)
-        upstream.shutdown()
-        upstream.server_close()
-        thread.join()
+            wait_for(is_up, 15, "nginx")
+            yield running
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def test_the_ui_asks_for_a_password_and_then_works(proxy: Proxy) -> None:
@@ -183,12 +199,117 @@ def test_another_name_is_not_served(proxy: Proxy) -> None:
     assert proxy.ask(host="evil.example").status_code == 421
 
 
-def test_the_pages_are_open_and_can_only_be_read(proxy: Proxy) -> None:
-    answered = proxy.ask(host="digest.example.org", password=False)
-    assert (answered.status_code, answered.text) == (200, "pages")
+# -- the pages, as readers get them ---------------------------------------------------------------
+
+
+def page(proxy: Proxy, path: str, method: str = "GET", **headers: str) -> requests.Response:
+    return proxy.ask(method, path, host="digest.example.org", password=False, headers=headers)
+
+
+KINDS = {
+    "/": "text/html; charset=utf-8",
+    f"/zh/{SAMPLE_DAY}/": "text/html; charset=utf-8",
+    f"/zh/{SAMPLE_DAY}/cs.CL.html": "text/html; charset=utf-8",
+    "/assets/style.css": "text/css; charset=utf-8",
+    "/assets/site.js": "application/javascript; charset=utf-8",
+    "/assets/icon.svg": "image/svg+xml; charset=utf-8",
+    "/zh/feeds/all.xml": "application/atom+xml; charset=utf-8",
+    "/zh/feeds/all.rss.xml": "application/rss+xml; charset=utf-8",
+    "/zh/feeds/all.json": "application/json; charset=utf-8",
+    f"/zh/{SAMPLE_DAY}/all.jsonl": "application/x-ndjson; charset=utf-8",
+    f"/zh/{SAMPLE_DAY}/all.bib": "text/plain; charset=utf-8",
+}
+
+
+@pytest.mark.parametrize("path", KINDS)
+def test_each_kind_of_file_arrives_as_what_it_is(proxy: Proxy, path: str) -> None:
+    """A browser shows text/html and stores application/octet-stream; a feed reader goes by the type too."""
+    answered = page(proxy, path)
+    assert (answered.status_code, answered.headers["Content-Type"]) == (200, KINDS[path])
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
-    assert proxy.ask("POST", host="digest.example.org", password=False).status_code == 403
-    assert proxy.ask(path="/../nginx.conf", host="digest.example.org", password=False).status_code in (400, 404)
+
+
+def test_no_file_of_the_site_is_unreadable_or_of_unknown_kind_but_the_search_indexs_parts(proxy: Proxy, site: Path) -> None:
+    for file in site.rglob("*"):
+        relative = file.relative_to(site).as_posix()
+        if file.is_file() and not file.name.startswith("."):
+            answered = page(proxy, f"/{relative}", "HEAD")
+            is_binary = "pf_" in file.suffix or file.suffix == ".pagefind"
+            assert answered.status_code == 200, relative
+            assert (answered.headers["Content-Type"] == "application/octet-stream") is is_binary, relative
+
+
+def test_a_browser_shows_the_day_with_its_style_and_finds_a_paper(proxy: Proxy) -> None:
+    pytest.importorskip("playwright", reason="playwright is installed in the slow suite only")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", f"--host-resolver-rules=MAP digest.example.org:443 127.0.0.1:{proxy.port}"]
+        browser = playwright.chromium.launch(executable_path=program("chromium", "Debian's chromium"), args=options)
+        try:
+            shown = browser.new_context(ignore_https_errors=True, locale="zh-CN").new_page()
+            failed: list[str] = []
+            shown.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+            shown.goto(f"https://digest.example.org/zh/{SAMPLE_DAY}/")
+            assert shown.locator("h1").first.is_visible()
+            assert shown.evaluate("getComputedStyle(document.body).fontFamily") != ""
+            assert shown.evaluate("[...document.styleSheets].every(sheet => sheet.cssRules.length > 0)")
+            assert failed == []
+        finally:
+            browser.close()
+
+
+def test_texts_travel_compressed_to_whoever_can_read_that(proxy: Proxy) -> None:
+    for path in (
+        f"/zh/{SAMPLE_DAY}/",
+        "/assets/style.css",
+        "/assets/site.js",
+        "/zh/feeds/all.xml",
+        "/zh/feeds/all.json",
+        f"/zh/{SAMPLE_DAY}/all.jsonl",
+    ):
+        answered = page(proxy, path, **{"Accept-Encoding": "gzip"})
+        assert answered.headers["Content-Encoding"] == "gzip", path
+        assert answered.headers["Vary"] == "Accept-Encoding"
+
+
+def test_an_unchanged_page_is_answered_with_nothing_and_what_names_its_content_is_not_asked_again(proxy: Proxy) -> None:
+    first = page(proxy, f"/zh/{SAMPLE_DAY}/", **{"Accept-Encoding": "gzip"})
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = page(proxy, f"/zh/{SAMPLE_DAY}/", **{"Accept-Encoding": "gzip", "If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "immutable" in page(proxy, "/assets/style.css?v=abc").headers["Cache-Control"]
+    assert page(proxy, "/assets/style.css").headers["Cache-Control"] == "no-cache"
+
+
+def test_the_builds_own_notes_and_half_written_files_are_nobodys(proxy: Proxy, site: Path) -> None:
+    assert (site / ".build.json").is_file()
+    (site / "zh" / ".tmp-half").write_text("half")
+    for path in ("/.build.json", "/zh/.tmp-half", "/zh/%2etmp-half", "/.git/config"):
+        assert page(proxy, path).status_code == 404, path
+
+
+def test_a_missing_page_is_the_sites_own_where_it_has_one(proxy: Proxy, site: Path) -> None:
+    own = site / "404.html"
+    before = own.read_bytes() if own.exists() else None
+    own.write_text("<h1>no such page here</h1>")
+    try:
+        answered = page(proxy, "/zh/2020-01-01/")
+        assert (answered.status_code, "no such page here" in answered.text) == (404, True)
+    finally:
+        own.write_bytes(before) if before is not None else own.unlink()
+    if before is None:
+        assert page(proxy, "/zh/2020-01-01/").status_code == 404
+
+
+def test_the_pages_can_only_be_read(proxy: Proxy) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        assert page(proxy, "/", method).status_code == 405
+    assert page(proxy, "/../nginx.conf").status_code in (400, 404)
+    assert page(proxy, "/zh").headers["Location"].endswith("/zh/"), "a folder without its slash leads to the page"
+
+
+# -- units and image -----------------------------------------------------------------------------------
 
 
 def test_systemd_accepts_the_units_and_finds_them_well_confined(tmp_path: Path) -> None:
