@@ -46,7 +46,7 @@ test: $(VENV)/.dev ## Run the fast tests
 test-slow: $(VENV)/.slow ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow -rs
 
-DAEMON_TESTS := orchestration/test_slow_daemon translation/test_processes translation/test_store test_cli docs/test_commands
+DAEMON_TESTS := orchestration/test_slow_daemon translation/test_processes translation/cache/test_cache test_cli docs/test_commands
 test-daemon: $(VENV)/.dev ## Of the slow tests, those that need nothing more: a real webserver and daemon, kills, the documents' commands
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow -rs $(DAEMON_TESTS:%=digest_pipeline_tests/%.py)
 

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.table import PeakMemory, print_result
-from digest_pipeline.translation.engine import translate_papers
 from digest_pipeline.translation.languages import load_language
-from digest_pipeline_tests.support.translation_desks import desk_for, papers
+from digest_pipeline.translation.run import translate_papers
+from digest_pipeline_tests.support.translators import desk_for, papers
 
 LATENCY, JITTER = 1.0, 0.3
 DAYS = ((8, 120), (32, 600), (128, 1200))

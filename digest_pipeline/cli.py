@@ -207,9 +207,10 @@ def _doctor(arguments: argparse.Namespace, _: Settings) -> int:
 
 
 def _answers(arguments: argparse.Namespace, settings: Settings) -> int:
-    from digest_pipeline.translation.store import export_answers, import_answers, open_store
+    from digest_pipeline.translation.cache.exchange import export_answers, import_answers
+    from digest_pipeline.translation.cache.open import open_cache
 
-    store = open_store(settings.answers_root, utc_now)
+    store = open_cache(settings.answers_root, utc_now)
     try:
         if arguments.what == "export":
             with _opened(arguments.file, "w") as file:

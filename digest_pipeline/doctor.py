@@ -33,7 +33,8 @@ from digest_pipeline.calendar import ANNOUNCEMENT_TIME, EASTERN, newest_listing_
 from digest_pipeline.errors import DigestError, SettingsError
 from digest_pipeline.notify.alerts import Audience, destinations, secret_values, without_secrets
 from digest_pipeline.settings import Settings, load_settings, project_root
-from digest_pipeline.translation.store import month_of, open_store
+from digest_pipeline.translation.cache.open import open_cache
+from digest_pipeline.translation.cache.records import month_of
 from digest_pipeline.workshop import Workshop, utc_now
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _data_directory(patient: Patient) -> Iterator[Finding]:
 def _answer_store(patient: Patient) -> Iterator[Finding]:
     """answer store."""
     root = patient.settings.answers_root
-    with contextlib.closing(open_store(root, patient.now)) as store:
+    with contextlib.closing(open_cache(root, patient.now)) as store:
         spent = store.spending(month_of(patient.now()))
         if store.leases_are_exclusive():
             yield Finding("answer store", Level.OK, f"{root} opens; ${spent.usd:.2f} paid this month for {spent.answers} answers")

@@ -2,7 +2,7 @@
 
 What is known is counted: days kept, papers in tables, answers already paid. The rest is estimated from what is
 known, or, where nothing is, from arXiv's usual size; the report says which. What does not live here: the token
-arithmetic (`translation/money.py`).
+arithmetic (`translation/pricing.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from digest_pipeline import tables
 from digest_pipeline.arxiv.api import IDS_PER_REQUEST
 from digest_pipeline.errors import ListingDateError
 from digest_pipeline.models import AnnounceType, Evidence, Paper
-from digest_pipeline.translation.engine import forecast_papers
-from digest_pipeline.translation.money import forecast
+from digest_pipeline.translation.forecast import forecast, forecast_papers
 from digest_pipeline.workshop import Workshop
 
 USUAL_IDS = 1500

@@ -38,7 +38,7 @@ from digest_pipeline.translation.languages import Language
 from digest_pipeline.workshop import GENERATOR, Workshop
 
 if TYPE_CHECKING:
-    from digest_pipeline.translation.engine import Progress
+    from digest_pipeline.translation.run import Progress
 
 QUARANTINE_LIMIT = 0.02
 """Share of papers without a translation beyond which the day's translation check fails; one alone never does, on any day."""
@@ -212,7 +212,7 @@ def _papers_preview(papers: Sequence[Paper], limit: int = 12) -> str:
 
 def translate(shop: Workshop, day: date, progress: Callable[[Progress], None]) -> StageReport:
     """Raises EndpointConfigurationError or EndpointUnavailable; what was answered until then is kept and not paid again."""
-    from digest_pipeline.translation.engine import translate_papers
+    from digest_pipeline.translation.run import translate_papers
 
     def told(so_far: Progress) -> None:
         if so_far.requests and so_far.done < so_far.total:
@@ -264,7 +264,7 @@ def submit_batch(shop: Workshop, days: Sequence[date]) -> str:
 
     They stay `deferred` until `collect_batches` has the answers. Raises EndpointConfigurationError for an endpoint without it.
     """
-    from digest_pipeline.translation.batch import submit
+    from digest_pipeline.translation.batch.submit import submit
 
     papers = (paper for day in days for paper in read_papers(shop, day))
     sent = submit(papers, shop.languages, shop.translator)
@@ -279,7 +279,7 @@ def collect_batches(shop: Workshop) -> tuple[list[date], str]:
 
     The days are also noted, so that whoever collects, a run or the sensor's job, no day of the same batch is forgotten.
     """
-    from digest_pipeline.translation.batch import collect_open_batches
+    from digest_pipeline.translation.batch.collect import collect_open_batches
 
     found = collect_open_batches(shop.translator)
     if found.days_ready:

@@ -2,7 +2,7 @@
 
 What lives here: removing characters that nobody can read, that XML forbids, or that turn the order of the text around
 them. What does not: escaping (each format's own writer does it), mathematics, and judging a model's answer
-(`translation/checks.py` refuses what is only removed here).
+(`translation/validation/reject.py` refuses what is only removed here).
 """
 
 from __future__ import annotations

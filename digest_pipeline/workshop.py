@@ -26,7 +26,7 @@ from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import Language, load_language
 
 if TYPE_CHECKING:
-    from digest_pipeline.translation.engine import Translator
+    from digest_pipeline.translation.translator import Translator
 
 GENERATOR = f"digest-pipeline {__version__}"
 
@@ -100,7 +100,7 @@ class Workshop:
 
     @cached_property
     def translator(self) -> Translator:
-        from digest_pipeline.translation.engine import Translator
+        from digest_pipeline.translation.translator import Translator
 
         return Translator.from_settings(self.settings, now=self.now)
 

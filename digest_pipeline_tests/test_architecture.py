@@ -48,11 +48,7 @@ MAY_USE: dict[str, set[str]] = {
 """Room → the rooms it may use. A new line here is a decision; say in the commit why."""
 
 PUTS_THE_FRAMEWORK_IN = {"orchestration", "definitions"}
-LOOKS_FOR_ITSELF = {
-    ("translation.store", "translation.sqlite_store"),  # `open_store` chooses the body that fits the address
-    ("translation.store", "translation.object_store"),
-    ("translation.translator", "translation.batch"),  # the endpoint's batch half is loaded only where batches are used
-}
+LOOKS_FOR_ITSELF: set[tuple[str, str]] = set()
 """Pairs of modules that know each other; the first loads the second inside a function."""
 
 

@@ -14,11 +14,11 @@ from arxiv._feed import parse
 from digest_pipeline import sample
 from digest_pipeline.arxiv import rss
 from digest_pipeline.models import AnnounceType, Evidence, Paper, id_sort_key
-from digest_pipeline.translation.checks import Verdict, judge
 from digest_pipeline.translation.languages import load_language
+from digest_pipeline.translation.llm.recorded import as_model_answer
 from digest_pipeline.translation.masking import mask
-from digest_pipeline.translation.prompting import build_request
-from digest_pipeline.translation.recorded import as_model_answer
+from digest_pipeline.translation.prompts import build_request
+from digest_pipeline.translation.validation.validate import ValidationResult, validate
 
 NOT_IN_THE_API = "2601.90304v1"
 HELD = "2601.90012v1"
@@ -61,14 +61,14 @@ def _paper(item: rss.FeedItem, record: Result | None) -> Paper:
     )
 
 
-def verdicts(tag: str) -> dict[str, Verdict]:
+def verdicts(tag: str) -> dict[str, ValidationResult]:
     """What the checks say of each recorded answer, given back as a model would give it."""
     language = load_language(tag)
     judged = {}
     for name, paper in papers().items():
         request = build_request(paper, language)
         fields = as_model_answer(request, sample.recorded_answers(tag)[name])
-        judged[name] = judge(request, json.dumps(fields, ensure_ascii=False))
+        judged[name] = validate(request, json.dumps(fields, ensure_ascii=False))
     return judged
 
 

@@ -15,7 +15,7 @@ from digest_pipeline.models import DayLedger, DigestEntry, ListingInfo
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline.stages import StageReport, assemble, fetch, publish, render, translate
-from digest_pipeline.translation.engine import Progress
+from digest_pipeline.translation.run import Progress
 from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.runs import sample_workshop
 

@@ -15,7 +15,9 @@ from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 
 from digest_pipeline.errors import EndpointConfigurationError
-from digest_pipeline.translation.provider import ChatRequest, ProviderAnswer, TryAgain
+from digest_pipeline.translation.llm.client import ChatRequest
+from digest_pipeline.translation.llm.completion import ChatAnswer
+from digest_pipeline.translation.llm.errors import TryAgain
 
 
 class CommandProvider:
@@ -24,7 +26,7 @@ class CommandProvider:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
 
-    async def complete(self, request: ChatRequest) -> ProviderAnswer:
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Raises EndpointConfigurationError where there is no such program, else TryAgain where it fails or takes too long."""
         question = {"model": request.model, "messages": list(request.messages), "schema": request.prompt.json_schema}
         try:
@@ -42,7 +44,7 @@ class CommandProvider:
                 await process.wait()
         if process.returncode != 0:
             raise TryAgain(f"{self._command[0]} ended with status {process.returncode}: {complaint.decode(errors='replace')[-200:]}")
-        return ProviderAnswer(answer.decode(errors="replace"), request.model, response_id="", finish_reason="stop", usage=None)
+        return ChatAnswer(answer.decode(errors="replace"), request.model, response_id="", finish_reason="stop", usage=None)
 
     def room(self, model: str) -> float:  # noqa: ARG002 - the same for all
         return 1.0

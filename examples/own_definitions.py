@@ -28,7 +28,7 @@ class OwnWorkshop(Workshop):
     def translator(self) -> Translator:
         translator = super().translator
         command = shlex.split(os.environ.get("MODEL_COMMAND", ""))
-        return replace(translator, make_provider=lambda: CommandProvider(command), make_batch_endpoint=None) if command else translator
+        return replace(translator, make_client=lambda: CommandProvider(command), make_batch_endpoint=None) if command else translator
 
 
 def ris_asset(settings: Settings) -> dg.AssetsDefinition:

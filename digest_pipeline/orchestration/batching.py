@@ -3,7 +3,7 @@
 A sensor starts a short job while a batch is open; the job keeps the answers of those that ended and notes the
 listing days that can go on; the sensor then asks for those days. All of it survives restarts, because the
 batches stand in the answer store and the days in `state/batch-days.json`. What does not live here: the Batch
-API itself (`translation/batch.py`).
+API itself (`translation/batch/submit.py`).
 """
 
 from typing import Any

@@ -26,7 +26,7 @@ from digest_pipeline.orchestration.mailing import mail_run_request, public_page,
 from digest_pipeline.orchestration.partitions import day_of
 from digest_pipeline.papers.ledger import read_facts
 from digest_pipeline.settings import Settings
-from digest_pipeline.translation.findings import Code
+from digest_pipeline.translation.validation.flags import FlagCode
 from digest_pipeline.workshop import Workshop
 
 LATE_AFTER_HOURS = 6
@@ -225,7 +225,7 @@ def _announce(context: dg.SensorEvaluationContext, settings: Settings, shop: Wor
 
 
 def _waits_for_its_batch(day: MailDay) -> bool:
-    return any(flag.startswith(Code.BATCH_OPEN) for entry in day.entries for flag in entry.summary.flags)
+    return any(flag.startswith(FlagCode.BATCH_OPEN) for entry in day.entries for flag in entry.summary.flags)
 
 
 # -- delivery ---------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def formats_markdown() -> str:
     """`docs/formats.md`: every file below the data directory, with the tables' columns."""
     from digest_pipeline.site.exports import JSONL_FIELDS
     from digest_pipeline.site.statistics import CSV_COLUMNS
-    from digest_pipeline.translation.findings import FINDINGS
+    from digest_pipeline.translation.validation.flags import FLAG_RULES
 
     return _render(
         "formats.md.jinja",
@@ -65,7 +65,7 @@ def formats_markdown() -> str:
             "evidence": member_docs(Evidence),
             "status": member_docs(SummaryStatus),
         },
-        flags=FINDINGS.values(),
+        flags=FLAG_RULES.values(),
         facts=tuple(field.name for field in fields(ListingInfo)),
         jsonl_fields=JSONL_FIELDS,
         statistics_columns=CSV_COLUMNS,

@@ -1,7 +1,7 @@
 """The numbers of `docs/cost.md`: the price table and the forecast's arithmetic, applied to a mean abstract.
 
 What lives here: which examples are worked out. What does not: prices and token rates (`translation/prices.toml`), the
-arithmetic (`translation/money.py`), the words (`cost.md.jinja`).
+arithmetic (`translation/pricing.py`), the words (`cost.md.jinja`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 from digest_pipeline.calendar import load_calendar
 from digest_pipeline.forecast import USUAL_ABSTRACT, usual_paper
 from digest_pipeline.settings import Settings
+from digest_pipeline.translation.forecast import expected_usage, forecast
 from digest_pipeline.translation.languages import Language, known_language_tags, load_language
-from digest_pipeline.translation.money import PriceTable, expected_usage, forecast
+from digest_pipeline.translation.pricing import PriceTable
 
 DAY_SIZES = (100, 300, 600)
 """Papers of a listing in the reader's categories."""

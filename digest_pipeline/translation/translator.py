@@ -14,20 +14,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digest_pipeline.settings import Settings
-from digest_pipeline.translation.money import Budget, PriceTable
-from digest_pipeline.translation.pacing import AdaptiveRateLimiter, PacingLimits
-from digest_pipeline.translation.provider import ChatClient, endpoint_name
-from digest_pipeline.translation.recorded import RECORDED_MODEL, RecordedClient, RecordedTexts
-from digest_pipeline.translation.session import Session
-from digest_pipeline.translation.store import AnswerStore, open_store
+from digest_pipeline.translation.budget import Budget
+from digest_pipeline.translation.cache.open import open_cache
+from digest_pipeline.translation.cache.protocol import ResponseCache
+from digest_pipeline.translation.llm.client import ChatClient, endpoint_name
+from digest_pipeline.translation.llm.rate_limit import AdaptiveRateLimiter, PacingLimits
+from digest_pipeline.translation.llm.recorded import RECORDED_MODEL, RecordedClient, RecordedTexts
+from digest_pipeline.translation.llm.session import Session
+from digest_pipeline.translation.pricing import PriceTable
 
 if TYPE_CHECKING:
-    from digest_pipeline.translation.batch import BatchEndpoint
+    from digest_pipeline.translation.batch.client import BatchEndpoint
 
-TEMPERATURE = 0.2
-"""Asked for where the model takes one. Part of an answer's key, as `sampling`."""
-
-SAMPLING = f"temperature={TEMPERATURE}"
 
 _SHARE_OF_ONE_REQUEST = 0.4
 """One request may take this share of a paper's time, so that a hanging one leaves room for another."""
@@ -38,8 +36,8 @@ class Translator:
     """One run's tools and limits; used for any number of days in turn. `close` it, or use it in a `with` block."""
 
     model: str
-    store: AnswerStore
-    make_provider: Callable[[], ChatClient]
+    store: ResponseCache
+    make_client: Callable[[], ChatClient]
     """Called within a session's event loop."""
     prices: PriceTable
     now: Callable[[], datetime]
@@ -67,7 +65,7 @@ class Translator:
     @classmethod
     def from_settings(cls, settings: Settings, *, now: Callable[[], datetime], rng: random.Random | None = None) -> Translator:
         """The sample's desk answers from recordings. Raises SettingsError for a bad price file; opens nothing yet."""
-        store = open_store(settings.answers_root, now)
+        store = open_cache(settings.answers_root, now)
         rng = rng or random.Random()  # noqa: S311 - spreads waits
         prices = PriceTable.load(settings.prices_file)
         if settings.is_sample:
@@ -75,14 +73,14 @@ class Translator:
         return cls(
             model=settings.model,
             store=store,
-            make_provider=lambda: _live_provider(settings, store, now),
+            make_client=lambda: _live_provider(settings, store, now),
             prices=prices,
             now=now,
             rng=rng,
             fallback_model=settings.fallback_model,
             structured=settings.structured_summary,
             paper_timeout_seconds=settings.paper_timeout_seconds,
-            pacing=PacingLimits(most_at_once=settings.max_concurrency, outage=min(120.0, settings.paper_timeout_seconds)),
+            pacing=PacingLimits(most_at_once=settings.max_concurrency, longest_outage=min(120.0, settings.paper_timeout_seconds)),
             budget=Budget(settings.budget_per_run_usd, settings.budget_per_month_usd),
             make_batch_endpoint=lambda: _batch_endpoint(settings, store, now),
             endpoint=endpoint_name(settings.openai_base_url),
@@ -104,7 +102,7 @@ class Translator:
         if self._session is not None:
             yield self._session
             return
-        self._session = Session(self.make_provider, AdaptiveRateLimiter(self.pacing, self.rng))
+        self._session = Session(self.make_client, AdaptiveRateLimiter(self.pacing, self.rng))
         try:
             yield self._session
         finally:
@@ -127,8 +125,8 @@ def _sample_texts(tag: str) -> RecordedTexts:
     return sample.recorded_answers(tag) if tag in sample.sample_languages() else {}
 
 
-def _live_provider(settings: Settings, store: AnswerStore, now: Callable[[], datetime]) -> ChatClient:
-    from digest_pipeline.translation.provider import OpenAIChatClient
+def _live_provider(settings: Settings, store: ResponseCache, now: Callable[[], datetime]) -> ChatClient:
+    from digest_pipeline.translation.llm.client import OpenAIChatClient
 
     return OpenAIChatClient(
         api_key=_key(settings),
@@ -140,8 +138,8 @@ def _live_provider(settings: Settings, store: AnswerStore, now: Callable[[], dat
     )
 
 
-def _batch_endpoint(settings: Settings, store: AnswerStore, now: Callable[[], datetime]) -> BatchEndpoint:
-    from digest_pipeline.translation.batch import BatchEndpoint
+def _batch_endpoint(settings: Settings, store: ResponseCache, now: Callable[[], datetime]) -> BatchEndpoint:
+    from digest_pipeline.translation.batch.client import BatchEndpoint
 
     return BatchEndpoint(
         api_key=_key(settings), base_url=settings.openai_base_url, timeout_seconds=settings.paper_timeout_seconds, memory=store, now=now

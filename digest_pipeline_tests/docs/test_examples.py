@@ -21,12 +21,12 @@ from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.papers.ledger import day_ledger
 from digest_pipeline.settings import load_settings
 from digest_pipeline.stages import assemble, fetch, read_papers, translate
-from digest_pipeline.translation.engine import translate_papers
 from digest_pipeline.translation.languages import Language, load_language, parse_language
+from digest_pipeline.translation.run import translate_papers
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.answers import ANSWERS, PAPER, TLDR_EN
-from digest_pipeline_tests.support.translation_desks import desk_for
+from digest_pipeline_tests.support.translators import desk_for
 from examples.command_provider import CommandProvider
 from examples.mirror import keep_mirrored
 from examples.own_definitions import OwnWorkshop, own_definitions
@@ -60,7 +60,7 @@ def program(folder: Path, body: str) -> list[str]:
 
 
 def desk_of(command: list[str], folder: Path) -> Translator:
-    return replace(desk_for(NOWHERE, folder, paper_timeout_seconds=60.0), make_provider=lambda: CommandProvider(command))
+    return replace(desk_for(NOWHERE, folder, paper_timeout_seconds=60.0), make_client=lambda: CommandProvider(command))
 
 
 # -- a source ----------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_a_program_that_fails_once_is_asked_again(tmp_path: Path) -> None:
 def test_the_command_replaces_the_provider_of_the_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_COMMAND", "my-model --quiet")
     translator = OwnWorkshop(offline_workshop(tmp_path).settings).translator
-    assert isinstance(translator.make_provider(), CommandProvider)
+    assert isinstance(translator.make_client(), CommandProvider)
     assert translator.make_batch_endpoint is None
 
 

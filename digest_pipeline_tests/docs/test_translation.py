@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 from digest_pipeline.settings import Settings, setting_name
-from digest_pipeline.translation.asking import MOST_ANSWERS, MOST_CUTS, MOST_REJECTIONS, MOST_TROUBLES
-from digest_pipeline.translation.batch import MOST_REQUESTS, MOST_TRIES
-from digest_pipeline.translation.findings import as_markdown
+from digest_pipeline.translation.attempts import MOST_ANSWERS, MOST_CUTS, MOST_REJECTIONS, MOST_TROUBLES
+from digest_pipeline.translation.batch.submit import MOST_REQUESTS, MOST_TRIES
+from digest_pipeline.translation.cache.lease_owner import LEASE_SECONDS
 from digest_pipeline.translation.languages import load_language
-from digest_pipeline.translation.pacing import PacingLimits
-from digest_pipeline.translation.store import LEASE_SECONDS
+from digest_pipeline.translation.llm.rate_limit import PacingLimits
+from digest_pipeline.translation.validation.flags import as_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "translation.md").read_text(encoding="utf-8")
@@ -34,5 +34,5 @@ def test_every_file_it_points_to_exists_or_is_made_by_a_command() -> None:
 def test_its_numbers_are_the_codes() -> None:
     assert (MOST_REJECTIONS, MOST_ANSWERS, MOST_CUTS, MOST_TROUBLES, MOST_TRIES) == (3, 5, 2, 8, 3)
     assert f"{MOST_REQUESTS:,} questions" in TEXT
-    assert f"has not answered for {PacingLimits(most_at_once=1).outage:.0f} s" in TEXT
+    assert f"has not answered for {PacingLimits(most_at_once=1).longest_outage:.0f} s" in TEXT
     assert f"{LEASE_SECONDS:.0f} seconds after its last sign of life" in TEXT

@@ -8,9 +8,9 @@ import signal
 import sys
 from typing import NoReturn
 
-from digest_pipeline.translation.engine import translate_papers
 from digest_pipeline.translation.languages import load_language
-from digest_pipeline_tests.support.translation_desks import desk_for, papers
+from digest_pipeline.translation.run import translate_papers
+from digest_pipeline_tests.support.translators import desk_for, papers
 
 
 def main(url: str, folder: str, count: int, at_once: int) -> None:

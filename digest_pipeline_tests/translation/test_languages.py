@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from digest_pipeline.errors import SettingsError
-from digest_pipeline.translation.findings import Code
 from digest_pipeline.translation.glossary import terms_not_followed, terms_present, wordings
 from digest_pipeline.translation.languages import known_language_tags, load_language, parse_language
+from digest_pipeline.translation.validation.flags import FlagCode
 from digest_pipeline_tests.support.answers import ANSWERS
 
 TAGS = sorted(known_language_tags())
@@ -38,7 +38,7 @@ def slots(text: str) -> list[str]:
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_readers_find_words_for_every_flag(tag: str) -> None:
-    assert set(load_language(tag).labels["flags"]) == {str(code) for code in Code}
+    assert set(load_language(tag).labels["flags"]) == {str(code) for code in FlagCode}
 
 
 def test_a_missing_label_is_named() -> None:

@@ -1,0 +1,207 @@
+"""The few calls of an OpenAI-compatible Batch API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, NoReturn, TypeVar
+
+import tenacity
+
+from digest_pipeline.errors import EndpointConfigurationError, EndpointUnavailable
+from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, CapabilityStore, endpoint_name
+from digest_pipeline.translation.llm.errors import Redactor, TryAgain, refuse_if_hopeless
+
+T = TypeVar("T")
+
+_TOKEN_NAME = "digest_submission"  # noqa: S105 - the name of a metadata field
+
+_PAGE = 100
+
+_RETRIEVE, _DOWNLOAD = "retrieve the batch", "download the batch's answers"
+_OF_THINGS_THAT_END = (_RETRIEVE, _DOWNLOAD)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBatch:
+    """A batch as the endpoint tells of it."""
+
+    batch_id: str
+    status: str
+    file_id: str
+    output_file_id: str
+    error_file_id: str
+    token: str
+    created_at: float
+    """Unix time."""
+    problem: str
+
+
+class _Gone(Exception):
+    """The endpoint no longer has the batch or file."""
+
+
+class BatchEndpoint:
+    """The few calls of an OpenAI-compatible Batch API. Each is tried up to five times where that can help."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None,
+        base_url: str | None,
+        timeout_seconds: float,
+        memory: CapabilityStore,
+        now: Callable[[], datetime],
+        first_wait_seconds: float = 1.0,
+    ) -> None:
+        import openai
+
+        if api_key is None and base_url is None:
+            raise EndpointConfigurationError("there is no key for the model", hint="set OPENAI_API_KEY")
+        self.endpoint = endpoint_name(base_url)
+        self.memory = memory
+        self._now = now
+        self._redact = Redactor(api_key)
+        self._first_wait_seconds = first_wait_seconds
+        self._client = openai.OpenAI(api_key=api_key or "none", base_url=base_url or OPENAI_ADDRESS, max_retries=0, timeout=timeout_seconds)
+
+    def probe(self) -> None:
+        """Raises EndpointConfigurationError where there is no Batch API, before anything is sent."""
+        self._call("list its batches", lambda: list(self._page(None, 1)))
+
+    def upload(self, file: IO[bytes]) -> str:
+        def send() -> str:
+            file.seek(0)
+            return str(self._client.files.create(file=("batch.jsonl", file, "application/jsonl"), purpose="batch").id)
+
+        return self._call("upload the batch's file", send)
+
+    def create(self, file_id: str, token: str) -> RemoteBatch:
+        """One try only: a second one might pay twice. After a failure without an answer, look for the token."""
+        with self._explained("create the batch"):
+            made = self._client.batches.create(
+                input_file_id=file_id, endpoint="/v1/chat/completions", completion_window="24h", metadata={_TOKEN_NAME: token}
+            )
+            return _remote(made)
+
+    def retrieve(self, batch_id: str) -> RemoteBatch | None:
+        """None where the endpoint no longer knows the batch."""
+        try:
+            return self._call(_RETRIEVE, lambda: _remote(self._client.batches.retrieve(batch_id)))
+        except _Gone:
+            return None
+
+    def find(self, token: str, file_id: str, since: datetime) -> RemoteBatch | None:
+        """The batch that was created with our token or file; None where there is none."""
+        return self._call("list its batches", lambda: self._find(token, file_id, since.timestamp()))
+
+    def _find(self, token: str, file_id: str, since: float) -> RemoteBatch | None:
+        after: str | None = None
+        while True:
+            page = list(self._page(after, _PAGE))
+            for batch in page:
+                if batch.token == token or (file_id and batch.file_id == file_id):
+                    return batch
+            if len(page) < _PAGE or page[-1].created_at < since - 3600:
+                return None
+            after = page[-1].batch_id
+
+    def _page(self, after: str | None, limit: int) -> Iterator[RemoteBatch]:
+        import openai
+
+        listed: Any = self._client.batches.list(after=after or openai.omit, limit=limit)
+        if not isinstance(getattr(listed, "data", None), list):
+            raise EndpointConfigurationError(f"{self.endpoint} has no Batch API (it answered with something else)", hint="set DIGEST_BATCH=never")
+        return map(_remote, listed.data)
+
+    def lines(self, file_id: str) -> Iterator[dict[str, Any]]:
+        """The JSON objects of an output or error file, which may be larger than memory should hold. None where it is gone."""
+        with tempfile.TemporaryFile() as kept:
+            try:
+                self._call(_DOWNLOAD, lambda: self._download(file_id, kept))
+            except _Gone:
+                return
+            kept.seek(0)
+            for line in kept:
+                if (row := _row(line)) is not None:
+                    yield row
+
+    def _download(self, file_id: str, kept: IO[bytes]) -> None:
+        kept.seek(0)
+        kept.truncate()
+        with self._client.files.with_streaming_response.content(file_id) as response:
+            for chunk in response.iter_bytes(1 << 20):
+                kept.write(chunk)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # -- errors ---------------------------------------------------------------------------------------
+
+    def _call(self, what: str, action: Callable[[], T]) -> T:
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TryAgain),
+            stop=tenacity.stop_after_attempt(5),
+            wait=tenacity.wait_random_exponential(self._first_wait_seconds, 30),
+            reraise=True,
+        )
+        try:
+            for attempt in attempts:
+                with attempt, self._explained(what):
+                    return action()
+        except TryAgain as error:
+            raise EndpointUnavailable(error.message, hint="run again later: what was submitted is recorded") from None
+        raise AssertionError("tenacity ends by returning or raising")
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        import openai
+
+        try:
+            yield
+        except openai.APIStatusError as error:
+            self._fail(what, error.status_code, error.response.text)
+        except openai.APIError as error:
+            raise TryAgain(f"{self.endpoint} did not {what}: {self._redact(str(error.__cause__ or error))[:300]}") from None
+
+    def _fail(self, what: str, status: int, words: str) -> NoReturn:
+        said = self._redact(" ".join(words.split()))[:300]
+        if status == 404 and what in _OF_THINGS_THAT_END:
+            raise _Gone
+        if status in (404, 405, 501):
+            raise EndpointConfigurationError(
+                f"{self.endpoint} has no Batch API: it could not {what} ({status}: {said})", hint="set DIGEST_BATCH=never"
+            )
+        refuse_if_hopeless(status, words, said, "", self.endpoint)
+        if status in (408, 409, 425, 429) or status >= 500:
+            raise TryAgain(f"{self.endpoint} did not {what}: {status}, {said}", status=status)
+        raise EndpointConfigurationError(
+            f"{self.endpoint} refused to {what} ({status}: {said})", hint="set DIGEST_BATCH=never, or mend what it names"
+        )
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """None for a torn line: it has no answer, and its question stays open."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _remote(batch: Any) -> RemoteBatch:
+    errors = getattr(getattr(batch, "errors", None), "data", None) or []
+    return RemoteBatch(
+        batch_id=str(batch.id),
+        status=str(batch.status),
+        file_id=str(getattr(batch, "input_file_id", "") or ""),
+        output_file_id=str(getattr(batch, "output_file_id", "") or ""),
+        error_file_id=str(getattr(batch, "error_file_id", "") or ""),
+        token=str((getattr(batch, "metadata", None) or {}).get(_TOKEN_NAME, "")),
+        created_at=float(getattr(batch, "created_at", 0) or 0),
+        problem="; ".join(str(getattr(error, "message", "")) for error in errors[:3]),
+    )

@@ -1,0 +1,185 @@
+"""What an endpoint and model accept: learned from refusals, remembered, never guessed twice.
+
+What lives here: the ladder of structured output (json_schema → json_object → plain), reasoning, temperature, the name of
+the token limit; as parameters of a request, and as lessons drawn from a refusal. What does not: sending (`provider.py`),
+keeping (`store.py`), facts about families of models (`models.toml`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+class ResponseFormat(IntEnum):
+    """Ways to ask for JSON, the strictest first. The answer is validated here whichever was used."""
+
+    JSON_SCHEMA = 0
+    JSON_OBJECT_WITH_SCHEMA = 1
+    """As llama_cpp.server takes it; it answers 500 to JSON_SCHEMA."""
+    JSON_OBJECT = 2
+    PLAIN = 3
+
+
+_TOKEN_FIELDS = ("max_completion_tokens", "max_tokens", "")
+_LONGEST_ROOM = 16.0
+_AGAINST_THINKING: tuple[Mapping[str, Any], ...] = tuple({"reasoning_effort": effort} for effort in ("minimal", "none", "low"))
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One entry of models.toml."""
+
+    names: tuple[str, ...] = ("*",)
+    reasoning: tuple[Mapping[str, Any], ...] = ()
+    temperature: bool = True
+    token_field: str = "max_tokens"  # noqa: S105 - tokens of text
+    room: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCapabilities:
+    """What to send to one endpoint and model. Each field only ever moves in the direction of asking for less."""
+
+    family: Family
+    rung: ResponseFormat = ResponseFormat.JSON_SCHEMA
+    schema_proven: bool = False
+    """JSON_SCHEMA has worked here, so that a 500 is the endpoint's trouble and no refusal of it."""
+    thinks: bool = False
+    """The model was seen to think, though its name tells no family that does (an Azure deployment, an alias)."""
+    reasoning_refused: int = 0
+    """How many of the reasoning parameters to try were refused."""
+    temperature_refused: bool = False
+    token_fields_refused: tuple[str, ...] = ()
+    room: float = 1.0
+    """Factor on the limit of output tokens, above 1 for a model that thinks and cannot be stopped."""
+
+    @classmethod
+    def of(cls, model: str, memory: Mapping[str, Any]) -> ModelCapabilities:
+        """From what the store remembers; `memory` is empty for an endpoint or model never met."""
+        family = family_of(model)
+        return cls(
+            family=family,
+            rung=ResponseFormat(memory.get("rung", 0)),
+            schema_proven=bool(memory.get("schema_proven", False)),
+            thinks=bool(memory.get("thinks", False)),
+            reasoning_refused=int(memory.get("reasoning_refused", 0)),
+            temperature_refused=bool(memory.get("temperature_refused", False)),
+            token_fields_refused=tuple(memory.get("token_fields_refused", ())),
+            room=max(float(memory.get("room", 1.0)), family.room),
+        )
+
+    def memory(self) -> dict[str, Any]:
+        """What the store shall remember; `Manners.of` reads it."""
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
+        return {**row, "rung": int(self.rung), "token_fields_refused": list(self.token_fields_refused)}
+
+    def parameters(self, schema: Mapping[str, Any], schema_name: str, temperature: float, most_tokens: int) -> dict[str, Any]:
+        """The optional parameters of a chat request."""
+        parameters: dict[str, Any] = dict(self.reasoning)
+        if self.sends_temperature:
+            parameters["temperature"] = temperature
+        if self.token_field:
+            parameters[self.token_field] = int(most_tokens * self.room)
+        response_format = _response_format(self.rung, schema, schema_name)
+        if response_format is not None:
+            parameters["response_format"] = response_format
+        return parameters
+
+    @property
+    def reasoning(self) -> Mapping[str, Any]:
+        """The parameter to send against thinking; empty where none is known or all were refused."""
+        return self._against_thinking[self.reasoning_refused] if self.reasoning_refused < len(self._against_thinking) else {}
+
+    @property
+    def _against_thinking(self) -> tuple[Mapping[str, Any], ...]:
+        return self.family.reasoning or (_AGAINST_THINKING if self.thinks else ())
+
+    @property
+    def sends_temperature(self) -> bool:
+        return self.family.temperature and not self.temperature_refused
+
+    @property
+    def token_field(self) -> str:
+        """The limit's name; empty where the endpoint knows none."""
+        candidates = (self.family.token_field, *_TOKEN_FIELDS)
+        return next(name for name in candidates if name not in self.token_fields_refused)
+
+    # -- lessons --------------------------------------------------------------------------------------
+
+    def after_refusal(self, words: str) -> ModelCapabilities | None:
+        """The next thing to try after a 400 with these words (message, parameter, code); None where they name nothing we sent."""
+        words = words.lower()
+        if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
+            return replace(self, reasoning_refused=self.reasoning_refused + 1)
+        if self.sends_temperature and "temperature" in words:
+            return replace(self, temperature_refused=True)
+        if self.token_field and self.token_field in words and not _means_too_large(words):
+            return replace(self, token_fields_refused=(*self.token_fields_refused, self.token_field))
+        if self.rung < ResponseFormat.PLAIN and any(name in words for name in _FORMAT_WORDS):
+            return self.a_rung_lower()
+        return None
+
+    def a_rung_lower(self) -> ModelCapabilities:
+        """After a refusal: `schema` inside json_object is for servers that cannot say what they lack, so a 400 skips it."""
+        return replace(self, rung=ResponseFormat.JSON_OBJECT if self.rung < ResponseFormat.JSON_OBJECT else ResponseFormat.PLAIN)
+
+    def with_less(self) -> ModelCapabilities | None:
+        """Something optional less, for a refusal that names nothing; None where nothing optional is left."""
+        if self.reasoning:
+            return replace(self, reasoning_refused=len(self._against_thinking))
+        if self.sends_temperature:
+            return replace(self, temperature_refused=True)
+        if self.rung < ResponseFormat.PLAIN:
+            return self.a_rung_lower()
+        return None
+
+    def with_more_room(self) -> ModelCapabilities:
+        return replace(self, room=min(2 * self.room, _LONGEST_ROOM))
+
+    def merged(self, other: ModelCapabilities) -> ModelCapabilities:
+        """What both have learned, for lessons learned at the same time."""
+        return replace(
+            self,
+            rung=max(self.rung, other.rung),
+            schema_proven=self.schema_proven or other.schema_proven,
+            thinks=self.thinks or other.thinks,
+            reasoning_refused=max(self.reasoning_refused, other.reasoning_refused),
+            temperature_refused=self.temperature_refused or other.temperature_refused,
+            token_fields_refused=tuple(dict.fromkeys((*self.token_fields_refused, *other.token_fields_refused))),
+            room=max(self.room, other.room),
+        )
+
+
+_FORMAT_WORDS = ("response_format", "json_schema", "json_object", "json mode", "structured output", "schema", "grammar", "guided")
+
+
+def _means_too_large(words: str) -> bool:
+    return any(phrase in words for phrase in ("too large", "at most", "exceed", "context length", "maximum context"))
+
+
+def _response_format(rung: ResponseFormat, schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    if rung is ResponseFormat.JSON_SCHEMA:
+        return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
+    if rung is ResponseFormat.JSON_OBJECT_WITH_SCHEMA:
+        return {"type": "json_object", "schema": dict(schema)}
+    return {"type": "json_object"} if rung is ResponseFormat.JSON_OBJECT else None
+
+
+def family_of(model: str) -> Family:
+    """The first family of models.toml that fits, or the plain one."""
+    name = model.lower().rpartition("/")[2]
+    return next((family for family in _families() if any(fnmatchcase(name, pattern) for pattern in family.names)), Family())
+
+
+@cache
+def _families() -> Sequence[Family]:
+    data = tomllib.loads((files(__package__) / "models.toml").read_text(encoding="utf-8"))
+    return tuple(Family(**{**entry, "names": tuple(entry["names"]), "reasoning": tuple(entry.get("reasoning", ()))}) for entry in data["family"])

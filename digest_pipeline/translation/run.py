@@ -1,0 +1,360 @@
+"""Papers → summaries: what is paid already is reused, the rest is asked for, at once and in any order.
+
+What lives here: the run: looking up, claiming, a bounded pool of workers, waiting for other runs, progress, and the end,
+good or bad. What does not: one paper's conversation (`asking.py`), the tools (`desk.py`), batches (`batch.py`).
+
+One event loop and one client for all days of a run (`session.py`), one pool for each. A claimed paper belongs to this run until its answer is kept; another run that
+wants it waits and then finds the answer. Whatever ends a run early, every acknowledged answer is in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
+from digest_pipeline.models import Paper, Summary, SummaryStatus
+from digest_pipeline.translation.attempts import BudgetReached, PaperAttempts, Stopping, StoreThreads, UsageTotals
+from digest_pipeline.translation.budget import require_price
+from digest_pipeline.translation.cache.lease_owner import HEARTBEAT_SECONDS
+from digest_pipeline.translation.cache.records import CachedAnswer, Lease
+from digest_pipeline.translation.languages import Language
+from digest_pipeline.translation.llm.session import Session
+from digest_pipeline.translation.prompts import build_request
+from digest_pipeline.translation.tasks import TranslationResult, TranslationTask, chunked, keys_of, result_of, validate_cached
+from digest_pipeline.translation.translator import Translator
+from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_UP = 50  # papers whose answers are looked up together, between two turns of the event loop
+_LOOK_AGAIN_SECONDS = 1.0  # for answers that another run is asking for
+_FEW = 2
+_MANY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. One count for each paper and language; `str()` gives the line for a log."""
+
+    done: int
+    total: int
+    reused: int
+    requests: int
+    cost_usd: float | None
+    """Of this run, so far; None where an answer's price is unknown."""
+    waiting_for_others: int
+
+    def __str__(self) -> str:
+        cost = "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        waiting = f", {self.waiting_for_others} asked by another run" if self.waiting_for_others else ""
+        return f"{self.done} of {self.total} papers, {self.reused} reused, {self.requests} requests, {cost}{waiting}"
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationOutcome:
+    """All summaries, and what this run paid. Tokens and cost are of this run, rejected answers included."""
+
+    summaries: dict[str, list[Summary]]
+    """By language tag; one a paper, in the papers' order."""
+    asked: int
+    """Papers this run paid for."""
+    reused: int
+    """Papers whose answer was there already."""
+    requests: int
+    """Requests sent, failed ones included."""
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    """0.0 where nothing was paid, None where a price was unknown."""
+    by_status: dict[SummaryStatus, int] = field(default_factory=dict)
+    missing: str = ""
+    """Why papers are deferred for money, in a sentence; empty where none is."""
+
+
+def translate_papers(
+    papers: Sequence[Paper], languages: Sequence[Language], translator: Translator, *, progress: Callable[[Progress], None] = lambda _: None
+) -> TranslationOutcome:
+    """One summary for each paper and language. `progress` is called every few seconds, in a thread, and once at the end.
+
+    Raises SettingsError (a budget without a price), EndpointConfigurationError, EndpointUnavailable or AnswerStoreError; what was
+    answered until then is kept, and the next run asks for the rest only.
+    """
+    with translator.session() as session:
+        run = _Run(papers, languages, translator, session, progress)
+        outcome = session.run(run.go())
+    progress(run.so_far())
+    return outcome
+
+
+class _Run:
+    def __init__(
+        self,
+        papers: Sequence[Paper],
+        languages: Sequence[Language],
+        translator: Translator,
+        session: Session,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._papers = papers
+        self._languages = languages
+        self._translator = translator
+        self._session = session
+        self._report = progress
+        self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
+        self._total = len(papers) * len(languages)
+        self._open: dict[str, TranslationTask] = {}
+        """Jobs not resolved yet, by key."""
+        self._waiting: dict[str, TranslationTask] = {}
+        """Those of them that another run holds."""
+        self._all_looked_up = False
+        self._done = self._asked = self._reused = 0
+        self._missing = ""
+
+    async def go(self) -> TranslationOutcome:
+        async with self._tools() as (attempts, threads):
+            self._attempts, self._threads = attempts, threads
+            attempts.few_are_left = self._few_are_left
+            await self._work()
+        return self._outcome(attempts.tally)
+
+    @contextlib.asynccontextmanager
+    async def _tools(self) -> AsyncIterator[tuple[PaperAttempts, StoreThreads]]:
+        threads = StoreThreads(self._translator.store)
+        try:
+            yield PaperAttempts(self._translator, self._session, threads), threads
+        finally:
+            try:
+                if self._open:
+                    await threads.call(self._translator.store.release, list(self._open))
+            finally:
+                threads.shut_down()
+
+    # -- the pool -------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        """Runs producer, workers and helpers until every task is resolved or one of them fails."""
+        self._queue: asyncio.Queue[TranslationTask] = asyncio.Queue(maxsize=2 * self._translator.pacing.most_at_once)
+        self._finished = asyncio.Event()
+        gate = asyncio.Event()
+        tasks = [asyncio.create_task(self._produce()), asyncio.create_task(self._open_gate(gate))]
+        tasks += [asyncio.create_task(helper()) for helper in (self._watch, self._heartbeat, self._tell)]
+        at_once = self._translator.pacing.most_at_once
+        workers = min(at_once + max(2, at_once // 4), max(1, self._total))  # a few more than places: one waits at each door with its claim
+        tasks += [asyncio.create_task(self._serve_all(None if number == 0 else gate)) for number in range(workers)]
+        end = asyncio.create_task(self._finished.wait())
+        try:
+            await asyncio.wait([end, *tasks], return_when=asyncio.FIRST_COMPLETED)  # the tasks end only by failing
+        finally:  # after a failure, and where the run is told to stop
+            try:
+                await self._let_the_paid_arrive(tasks)
+            finally:
+                for task in (end, *tasks):
+                    task.cancel()
+                await asyncio.gather(end, *tasks, return_exceptions=True)
+        _raise_worst(tasks)
+
+    async def _let_the_paid_arrive(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Nothing new starts; requests under way get a moment, for they may be paid."""
+        self._attempts.is_stopping = True
+        under_way = [task for task in tasks if task in self._attempts.under_way and not task.done()]
+        if under_way:
+            await asyncio.wait(under_way, timeout=self._translator.grace_seconds)
+
+    async def _open_gate(self, gate: asyncio.Event) -> None:
+        """The first request goes ahead of the others: a refused key then costs one request."""
+        if not self._translator.has_been_answered:
+            await self._first_answer_or_head_start()
+        gate.set()
+        await asyncio.Event().wait()
+
+    async def _first_answer_or_head_start(self) -> None:
+        await self._attempts.first_sent.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._translator.head_start_seconds):  # wait_for would swallow a cancellation of this task
+                await self._attempts.first_returned.wait()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await self._threads.call(self._translator.store.heartbeat)
+
+    # -- tasks -----------------------------------------------------------------------------------------
+
+    async def _produce(self) -> None:
+        """Looks up what is there, and queues the rest; the queue's bound keeps memory flat."""
+        numbered = [(number, paper, language) for language in self._languages for number, paper in enumerate(self._papers)]
+        for chunk in chunked(numbered, _LOOK_UP):
+            for task in await self._look_up(chunk):
+                await self._queue.put(task)
+            await asyncio.sleep(0)
+        self._all_looked_up = True
+        self._maybe_finished()
+        await asyncio.Event().wait()
+
+    async def _look_up(self, chunk: Sequence[tuple[int, Paper, Language]]) -> list[TranslationTask]:
+        """The tasks of a chunk that must be asked for."""
+        tasks = self._new_tasks(chunk)
+        if not tasks:
+            return []
+        every = [key for task in tasks for key in task.keys]
+        answers = await self._threads.call(self._translator.store.answers, every)
+        batched = await self._threads.call(self._translator.store.keys_in_open_batches, [key for key in every if key not in answers])
+        to_ask: list[TranslationTask] = []
+        for task in tasks:
+            result = await self._from_store(task, answers)
+            if result is None and not batched.isdisjoint(task.keys):
+                result = _deferred(task, QualityFlag(FlagCode.BATCH_OPEN, "the answer is awaited from the endpoint's Batch API"))
+            if result is None:
+                to_ask.append(task)
+            else:
+                self._resolve(task, result)
+        if to_ask:
+            for model in self._translator.models:
+                require_price(model, self._translator.prices, self._translator.budget)
+            await self._session.provider.open()
+        return to_ask
+
+    def _new_tasks(self, chunk: Sequence[tuple[int, Paper, Language]]) -> list[TranslationTask]:
+        """One task a question; a text that the run holds twice joins the task that is open for it."""
+        tasks: list[TranslationTask] = []
+        for number, paper, language in chunk:
+            prompt = build_request(paper, language, self._translator.structured)
+            keys = keys_of(prompt, self._translator.models)
+            twin = self._open.get(keys[0])
+            if twin is not None:
+                twin.places.append((paper, number))
+                continue
+            task = TranslationTask(paper, prompt, keys, [(paper, number)])
+            self._open[task.key] = task
+            tasks.append(task)
+        return tasks
+
+    async def _from_store(self, task: TranslationTask, answers: dict[str, CachedAnswer]) -> TranslationResult | None:
+        """The first kept answer that today's checks accept; those they reject are set aside and asked for again."""
+        for key in task.keys:
+            answer = answers.get(key)
+            if answer is None:
+                continue
+            result = validate_cached(task.prompt, answer)
+            if result.is_accepted:
+                return result_of(result, answer, from_cache=True)
+            log.info(
+                "The kept answer for %s in %s no longer passes (%s); it is asked for again.", task.about, answer.language, "; ".join(result.flags)
+            )
+            await self._threads.call(self._translator.store.discard, key, result.flags)
+        return None
+
+    async def _serve_all(self, gate: asyncio.Event | None) -> None:
+        if gate is not None:
+            await gate.wait()
+        while not self._attempts.is_stopping:
+            task = await self._queue.get()
+            try:
+                await self._serve(task)
+            except Stopping:
+                return
+
+    async def _serve(self, task: TranslationTask) -> None:
+        claim = await self._threads.call(self._translator.store.claim, task.key)
+        if claim is Lease.HELD:
+            self._waiting[task.key] = task
+            return
+        answers = await self._threads.call(self._translator.store.answers, task.keys) if claim is Lease.ANSWERED else {}
+        result = await self._from_store(task, answers)
+        if result is None and claim is Lease.ANSWERED:
+            await self._serve(task)  # the other run's answer does not pass here: claim it again, and ask
+            return
+        if result is None:
+            result = await self._ask(task)
+        await self._threads.call(self._translator.store.release, [task.key])
+        self._resolve(task, result)
+
+    async def _ask(self, task: TranslationTask) -> TranslationResult:
+        if self._missing:
+            return self._for_lack_of_money(task)
+        try:
+            return await self._attempts.ask(task)
+        except BudgetReached as reached:
+            if not self._missing:
+                log.warning("The budget is reached, so no more is asked: %s.", reached)
+            self._missing = str(reached)
+            return self._for_lack_of_money(task)
+
+    def _for_lack_of_money(self, task: TranslationTask) -> TranslationResult:
+        return _deferred(task, QualityFlag(FlagCode.BUDGET_REACHED, self._missing))
+
+    async def _watch(self) -> None:
+        """Brings tasks that another run holds back into the queue: its answer is there, or its lease may be void."""
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            if not self._waiting:
+                continue
+            answered = await self._threads.call(self._translator.store.answers, list(self._waiting))
+            again = [*answered, *[key for key in self._waiting if key not in answered][: self._translator.pacing.most_at_once]]
+            for key in again:
+                await self._queue.put(self._waiting.pop(key))
+
+    # -- results --------------------------------------------------------------------------------------
+
+    def _resolve(self, task: TranslationTask, result: TranslationResult) -> None:
+        language = task.prompt.language.tag
+        for index, (paper, number) in enumerate(task.places):
+            mine = result if index == 0 or result.status is not SummaryStatus.TRANSLATED else replace(result, from_cache=True)
+            self._rows[language][number] = mine.summary(paper, language)
+            self._done += 1
+            self._reused += mine.from_cache
+            self._asked += mine.status is not SummaryStatus.DEFERRED and not mine.from_cache
+        del self._open[task.key]
+        self._maybe_finished()
+
+    def _maybe_finished(self) -> None:
+        if self._all_looked_up and not self._open:
+            self._finished.set()
+
+    def _few_are_left(self) -> bool:
+        """At the end of a day, a paper that the endpoint cannot stomach must not look like a dead endpoint."""
+        return self._all_looked_up and len(self._open) <= _FEW and self._done >= _MANY
+
+    async def _tell(self) -> None:
+        """In a thread: what is told may be written to a slow log, and no request shall wait for it."""
+        while True:
+            await asyncio.to_thread(self._report, self.so_far())
+            await asyncio.sleep(self._translator.progress_seconds)
+
+    def so_far(self) -> Progress:
+        tally = self._attempts.tally
+        cost = None if tally.unpriced_answers else tally.cost_usd
+        return Progress(self._done, self._total, self._reused, tally.requests, cost, len(self._waiting))
+
+    def _outcome(self, tally: UsageTotals) -> TranslationOutcome:
+        summaries = {tag: [row for row in rows if row is not None] for tag, rows in self._rows.items()}
+        return TranslationOutcome(
+            summaries=summaries,
+            asked=self._asked,
+            reused=self._reused,
+            requests=tally.requests,
+            input_tokens=tally.input_tokens,
+            output_tokens=tally.output_tokens,
+            cost_usd=None if tally.unpriced_answers else tally.cost_usd,
+            by_status=dict(Counter(row.status for rows in summaries.values() for row in rows)),
+            missing=self._missing,
+        )
+
+
+def _deferred(task: TranslationTask, flag: QualityFlag) -> TranslationResult:
+    return TranslationResult(SummaryStatus.DEFERRED, (str(flag),), "", task.prompt.prompt_sha256)
+
+
+def _raise_worst(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Of several failures the one that says most: a refusal before an longest_outage, since an longest_outage may follow from it."""
+    errors = [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception()) is not None]
+    if errors:
+        raise min(errors, key=lambda error: 0 if isinstance(error, EndpointConfigurationError) else 1 if isinstance(error, AnswerStoreError) else 2)
