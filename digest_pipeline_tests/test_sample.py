@@ -16,7 +16,7 @@ from digest_pipeline.arxiv import rss
 from digest_pipeline.models import AnnounceType, Evidence, Paper, id_sort_key
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.llm.recorded import as_model_answer
-from digest_pipeline.translation.masking import mask
+from digest_pipeline.translation.placeholders import mask
 from digest_pipeline.translation.prompts import build_request
 from digest_pipeline.translation.validation.validate import ValidationResult, validate
 

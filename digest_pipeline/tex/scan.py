@@ -2,7 +2,7 @@ r"""Where the formulas of a text are: `$…$`, `$$…$$`, `\(…\)`, `\[…\]` a
 
 What lives here: the one decision of what is mathematics and what is prose with dollars in it (`$5 and $10`,
 `gain $<$5% …`). What does not: what becomes of a formula (the other modules of this package), and placeholders
-(`translation/masking.py`).
+(`translation/placeholders.py`).
 
 Dollars are read in pairs. Where their number is odd, or where every way of pairing them would enclose prose, none of
 them is mathematics: a formula shown as its source is a smaller loss than a sentence set as a formula.

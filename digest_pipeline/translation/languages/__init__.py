@@ -1,7 +1,7 @@
 """Languages as data: everything the project knows of a language stands in one file, `<tag>.toml`, beside this module.
 
 What lives here: reading and checking those files. What does not: the words themselves (in the files), the
-masks and checks that use them (`translation/masking.py`, `translation/validation/reject.py`), the prompts (`translation/prompts/`).
+masks and checks that use them (`translation/placeholders.py`, `translation/validation/reject.py`), the prompts (`translation/prompts/`).
 A new language is one new file; `digest_pipeline_tests/translation/test_languages.py` says what it still lacks.
 
     tag, endonym, english_name, html_lang     names of the language

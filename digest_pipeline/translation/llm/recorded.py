@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from digest_pipeline.translation.llm.client import ChatRequest
 from digest_pipeline.translation.llm.completion import ChatAnswer, Usage
 from digest_pipeline.translation.llm.errors import RequestRejected
-from digest_pipeline.translation.masking import Mask
+from digest_pipeline.translation.placeholders import Mask
 from digest_pipeline.translation.prompts import PromptRequest
 
 RECORDED_MODEL = "recorded-answers"

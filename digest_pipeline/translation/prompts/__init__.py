@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict
 from digest_pipeline.models import Paper
 from digest_pipeline.translation.glossary import terms_present
 from digest_pipeline.translation.languages import Language
-from digest_pipeline.translation.masking import MaskedText, mask
+from digest_pipeline.translation.placeholders import MaskedText, mask
 from digest_pipeline.translation.validation.flags import FLAG_RULES, QualityFlag
 
 Message = dict[str, str]

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from digest_pipeline.translation.languages import Language, known_language_tags, load_language
-from digest_pipeline.translation.masking import Damage, Mask, damage_of, invented_placeholders, without_placeholders
+from digest_pipeline.translation.placeholders import Damage, Mask, damage_of, invented_placeholders, without_placeholders
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag

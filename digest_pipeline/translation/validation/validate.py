@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from digest_pipeline.translation.masking import fill_in
+from digest_pipeline.translation.placeholders import fill_in
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer, parse_answer
 from digest_pipeline.translation.validation.flags import QualityFlag

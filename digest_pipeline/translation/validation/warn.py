@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from digest_pipeline.translation.glossary import terms_not_followed
 from digest_pipeline.translation.languages import load_language
-from digest_pipeline.translation.masking import without_placeholders
+from digest_pipeline.translation.placeholders import without_placeholders
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation import numbers_and_names
 from digest_pipeline.translation.validation.answer import Answer

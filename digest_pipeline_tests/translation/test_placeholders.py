@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest_pipeline.translation.masking import (
+from digest_pipeline.translation.placeholders import (
     Damage,
     PlaceholdersDamaged,
     damage_of,
