@@ -31,7 +31,8 @@ from packaging.requirements import Requirement
 from digest_pipeline.arxiv.http import CrossProcessRateLimiter, Pace, RateLimitedAdapter, polite_session, user_agent
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME, EASTERN, newest_listing_day
 from digest_pipeline.errors import DigestError, SettingsError
-from digest_pipeline.notify.alerts import Audience, destinations, secret_values, without_secrets
+from digest_pipeline.notify.redact import secret_values, without_secrets
+from digest_pipeline.notify.services import Audience, destinations
 from digest_pipeline.settings import Settings, load_settings, project_root
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.records import month_of

@@ -1,37 +1,35 @@
-"""Short messages through Apprise: what happened, what it means for readers, what to do, and where to look.
+"""Short messages to chats and phones: what happened, what it means for readers, what to do, and where to look.
 
 What lives here: the kinds of message, their rendering from `templates/<kind>.txt.jinja`, the outbox
-`notify/outbox/<key>.json`, and the delivery. What does not: when a message is due (the sensors), the e-mail
-digest (`mail.py`). Outside source: https://github.com/caronc/apprise, whose addresses name the services.
+`notify/outbox/<key>.json`, and emptying it. What does not: when a message is due (the sensors), the services
+(`services.py`), how long a failure lasts (`ongoing.py`), the e-mail digest (`mail.py`).
 
 `post` puts a message into the outbox, once for a key; `deliver_waiting` empties the outbox. A message that a
 service refuses stays there and is tried again, for three days; then it is moved to `notify/undelivered/`.
-The addresses are secrets: they appear in no log line, exception, record or message.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import logging
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Protocol, cast
-from urllib.parse import quote, unquote, urlsplit
+from typing import Any, ClassVar
 
 import jinja2
-from pydantic import SecretStr
 
 from digest_pipeline.errors import DeliveryError, SettingsError
+from digest_pipeline.notify import ongoing
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
+from digest_pipeline.notify.ongoing import Ongoing
+from digest_pipeline.notify.redact import secret_values, without_secrets
+from digest_pipeline.notify.services import Audience, Destination, Message, addresses, readable_destinations
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
+from digest_pipeline.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +39,12 @@ LONGEST_BODY = 3500
 """Characters; Telegram takes 4,096 and others more. A longer body is cut, and says so."""
 
 
-class Audience(StrEnum):
-    OPERATOR = "operator"
-    """`DIGEST_ALERT_URLS`"""
-    READERS = "readers"
-    """`DIGEST_ANNOUNCE_URLS`"""
-
-
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A run ended in failure and will not be retried by itself. `occasion` is what makes it a new failure."""
+    """A run ended in failure and will not be retried by itself.
+
+    `occasion` is what makes it a new failure: the run where a person started it, the cause where runs start by themselves.
+    """
 
     template: ClassVar[str] = "run_failed"
     run_id: str
@@ -75,9 +69,14 @@ class BackfillFailed:
     backfill_id: str
     run_id: str
     days: tuple[str, ...]
+    """The failed run's."""
     message: str
     hint: str
     link: str
+    not_tried: tuple[str, ...] = ()
+    """Days after the failed one that would meet the same, oldest first."""
+    goes_on: bool = True
+    """False: it ended with this failure."""
 
     @property
     def key(self) -> str:
@@ -86,7 +85,7 @@ class BackfillFailed:
 
 @dataclass(frozen=True, slots=True)
 class ListingLate:
-    """Long after its time there is no digest of a listing day."""
+    """Long after its time there is no digest of a listing day, and no failure that was told explains it."""
 
     template: ClassVar[str] = "listing_late"
     day: str
@@ -94,8 +93,30 @@ class ListingLate:
     link: str
 
     @property
+    def days(self) -> tuple[str, ...]:
+        return (self.day,)
+
+    @property
     def key(self) -> str:
-        return message_key("late", self.day)
+        return message_key("late")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFailed:
+    """A unit of systemd failed. `result` is systemd's word for how, e.g. `exit-code`, or empty."""
+
+    template: ClassVar[str] = "service_failed"
+    unit: str
+    machine: str
+    result: str
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def key(self) -> str:
+        return message_key("service", self.unit, self.machine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,73 +160,32 @@ class DigestReady:
         return message_key("ready", self.day, self.language)
 
 
-Alert = RunFailed | BackfillFailed | CheckFailed | ListingLate | DigestReady
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A rendered message on its way: what lies in the outbox."""
-
-    key: str
-    audience: Audience
-    title: str
-    body: str
-    posted_at: str
-    """ISO 8601 with offset."""
-
-
-class Destination(Protocol):
-    """One service to send to."""
-
-    fingerprint: str
-    """Stable, and without any secret."""
-    shown: str
-    """How messages for people name it, e.g. `Slack (entry 2 of DIGEST_ALERT_URLS)`."""
-
-    def send(self, message: Message) -> None:
-        """Raises DeliveryError where the service did not take it."""
+Recurring = RunFailed | ListingLate | ServiceFailed
+"""May come again every night for one cause, its key: told when it begins, then once a week."""
+Alert = Recurring | BackfillFailed | CheckFailed | DigestReady
 
 
 # -- rendering ------------------------------------------------------------------------------------
 
 
-def render(message: Alert, settings: Settings, now: datetime) -> Message:
-    """The message of `message`: its template's first line is the title, the rest the body; no secret is in it."""
-    text = _templates().get_template(f"{message.template}.txt.jinja").render({f.name: getattr(message, f.name) for f in fields(message)})
-    title, _, body = _without_secrets(text.strip(), settings).partition("\n")
-    audience = Audience.READERS if isinstance(message, DigestReady) else Audience.OPERATOR
-    return Message(message.key, audience, _one_line(title), _cut(body.strip()), now.isoformat())
+def render(alert: Alert, settings: Settings, now: datetime) -> Message:
+    """Its template's first line is the title, the rest the body; no secret is in it."""
+    return _rendered(alert, settings, now, alert.key, days=getattr(alert, "days", ()), since="")
 
 
-def secret_values(settings: Settings) -> tuple[str, ...]:
-    """Every value that must not be seen: keys, addresses of services, passwords in them; longest first."""
-    addresses = [
-        url.get_secret_value() for url in (*settings.alert_urls, *settings.announce_urls, *([settings.smtp_url] if settings.smtp_url else []))
-    ]
-    passwords = [form for address in addresses if (found := _password(address)) for form in (found, unquote(found))]
-    keys = [settings.openai_api_key.get_secret_value()] if settings.openai_api_key else []
-    return tuple(sorted({value for value in (*addresses, *passwords, *keys) if len(value) >= 4}, key=len, reverse=True))
+def _rendered(alert: Alert, settings: Settings, now: datetime, key: str, *, days: Sequence[str], since: str) -> Message:
+    words = {f.name: getattr(alert, f.name) for f in fields(alert)} | {"days": days, "since": since}
+    text = _templates().get_template(f"{alert.template}.txt.jinja").render(words)
+    title, _, body = without_secrets(text.strip(), secret_values(settings)).partition("\n")
+    return Message(key, _audience(alert), one_line(title)[:200], _cut(body.strip()), now.isoformat())
 
 
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+def _audience(alert: Alert) -> Audience:
+    return Audience.READERS if isinstance(alert, DigestReady) else Audience.OPERATOR
 
 
-def _without_secrets(text: str, settings: Settings) -> str:
-    return without_secrets(text, secret_values(settings))
-
-
-def _password(address: str) -> str | None:
-    try:
-        return urlsplit(address).password
-    except ValueError:
-        return None
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()[:200]
+def _in_words(days: Sequence[str]) -> str:
+    return ", ".join(days) if len(days) <= 5 else f"{days[0]} … {days[-1]} ({len(days)} days)"
 
 
 def _cut(body: str) -> str:
@@ -214,28 +194,49 @@ def _cut(body: str) -> str:
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("digest_pipeline.notify"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701  plain text; the services escape it for themselves
     )
+    environment.filters["in_words"] = _in_words
+    return environment
 
 
 # -- the outbox -----------------------------------------------------------------------------------
 
 
-def post(storage: Storage, settings: Settings, message: Alert, *, now: Callable[[], datetime]) -> bool:
-    """Puts `message` into the outbox; False where nobody is to be told, or this was posted or sent before."""
-    rendered = render(message, settings, now())
-    if (
-        not _addresses(settings, rendered.audience)
-        or storage.exists(_outbox_file(rendered.key))
-        or storage.exists(f"notify/sent/{rendered.key}.json")
-    ):
+def post(storage: Storage, settings: Settings, alert: Alert, *, now: Callable[[], datetime]) -> bool:
+    """Puts `alert` into the outbox; False where nobody is to be told, or it was told before (of a lasting failure: in the last week)."""
+    moment = now()
+    if not addresses(settings, _audience(alert)):
         return False
-    storage.write_text(_outbox_file(rendered.key), json.dumps(asdict(rendered), ensure_ascii=False, indent=1))
+    if not isinstance(alert, Recurring):
+        return _put(storage, render(alert, settings, moment))
+    if isinstance(alert, ListingLate) and ongoing.is_explained(storage, alert.day, moment, but_by=alert.key):
+        return False
+    record = ongoing.meet(storage, alert.key, alert.days, moment)
+    posted = False
+    if record.is_due(moment):
+        posted = _put(storage, _of_lasting_failure(alert, record, storage, settings, moment))
+        record = record.was_told(moment)
+    ongoing.save(storage, record)
+    return posted
+
+
+def _of_lasting_failure(alert: Recurring, record: Ongoing, storage: Storage, settings: Settings, now: datetime) -> Message:
+    key = f"{alert.key}-{now:%Y%m%d}"
+    if not record.told:
+        return _rendered(alert, settings, now, key, days=alert.days, since="")
+    return _rendered(alert, settings, now, key, days=record.missing(storage), since=record.since[:10])
+
+
+def _put(storage: Storage, message: Message) -> bool:
+    if storage.exists(_outbox_file(message.key)) or storage.exists(f"notify/sent/{message.key}.json"):
+        return False
+    storage.write_text(_outbox_file(message.key), json.dumps(asdict(message), ensure_ascii=False, indent=1))
     return True
 
 
@@ -257,7 +258,7 @@ def deliver_waiting(storage: Storage, settings: Settings, *, now: Callable[[], d
         if time.monotonic() > deadline:
             break
         try:
-            delivered += _deliver(storage, message, *_readable_destinations(settings, message.audience), now)
+            delivered += _deliver(storage, message, *readable_destinations(settings, message.audience), now)
         except DeliveryError as error:
             troubles.append(str(error))
     if troubles:
@@ -313,104 +314,3 @@ def _outbox_file(key: str) -> str:
 def _read_message(storage: Storage, name: str) -> Message:
     data: dict[str, Any] = json.loads(storage.read_text(f"notify/outbox/{name}"))
     return Message(**{**data, "audience": Audience(data["audience"])})
-
-
-# -- Apprise --------------------------------------------------------------------------------------
-
-
-def _addresses(settings: Settings, audience: Audience) -> tuple[SecretStr, ...]:
-    return settings.announce_urls if audience is Audience.READERS else settings.alert_urls
-
-
-def destinations(settings: Settings, audience: Audience) -> list[Destination]:
-    """The services of an audience; raises SettingsError naming the first entry that Apprise cannot read."""
-    found, unreadable = _readable_destinations(settings, audience)
-    if unreadable:
-        raise unreadable[0]
-    return found
-
-
-def _readable_destinations(settings: Settings, audience: Audience) -> tuple[list[Destination], list[SettingsError]]:
-    """The services of an audience, and what there is to say of the entries that Apprise cannot read: one typing error must not silence the rest."""
-    setting = "DIGEST_ANNOUNCE_URLS" if audience is Audience.READERS else "DIGEST_ALERT_URLS"
-    found: list[Destination] = []
-    unreadable: list[SettingsError] = []
-    for position, address in enumerate(_addresses(settings, audience), start=1):
-        try:
-            found.append(AppriseDestination(address.get_secret_value(), f"entry {position} of {setting}"))
-        except SettingsError as error:
-            unreadable.append(error)
-    return found, unreadable
-
-
-class AppriseDestination:
-    """One Apprise address. Raises SettingsError, without the address, where Apprise does not understand it."""
-
-    def __init__(self, address: str, place: str) -> None:
-        import apprise  # 0.3 s; most runs send nothing
-
-        asset = apprise.AppriseAsset(
-            app_id="digest-pipeline",
-            app_desc="arXiv digest",
-            app_url="",
-            storage_mode=apprise.PersistentStoreMode.MEMORY,  # Apprise would keep files of its own in the home folder
-            secure_logging=True,
-            async_mode=False,
-        )
-        with _quiet_apprise():
-            service = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
-        if service is None:
-            scheme = re.match(r"[a-z0-9+.-]{1,20}(?=://)", address)
-            raise SettingsError(
-                f"{place} is no address that Apprise understands ({f'it begins with {scheme[0]}://' if scheme else 'it has no scheme such as slack://'})",
-                hint="see Apprise's list of services for its form; a comma inside an address is written %2C",
-            )
-        self._service = service
-        self._parts = _secret_parts(address)
-        self.shown = f"{service.service_name or 'service'} ({place})"
-        # The masked form holds no secret; two addresses that look alike when masked differ by their place.
-        masked = cast("str", service.url(privacy=True))  # type: ignore[no-untyped-call]
-        self.fingerprint = hashlib.sha256(f"{masked} {place}".encode()).hexdigest()[:16]
-
-    def send(self, message: Message) -> None:
-        import apprise
-
-        kind = apprise.NotifyType.INFO if message.audience is Audience.READERS else apprise.NotifyType.FAILURE
-        with _quiet_apprise() as messages:
-            taken = self._service.notify(title=message.title, body=message.body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
-        if not taken:
-            reason = _one_line(without_secrets("; ".join(messages), self._parts)) or "no reason given"
-            raise DeliveryError(f"{self.shown} did not take “{message.title}”: {reason}")
-
-
-def _secret_parts(address: str) -> tuple[str, ...]:
-    """What of an address could stand in an error text: its parts of four characters and more, as written and decoded."""
-    pieces = {address, *re.split(r"[/:@?&=,]+", address.split("://", 1)[-1])}
-    forms = {form for piece in pieces for form in (piece, unquote(piece), quote(piece))}
-    return tuple(sorted((form for form in forms if len(form) >= 4), key=len, reverse=True))
-
-
-@contextlib.contextmanager
-def _quiet_apprise() -> Iterator[list[str]]:
-    """Keeps Apprise's log lines (whose debug level shows addresses) out of ours; collects its warnings instead."""
-    messages: list[str] = []
-    logger, handler = logging.getLogger("apprise"), _Collector(messages)
-    level, propagate = logger.level, logger.propagate
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-class _Collector(logging.Handler):
-    def __init__(self, messages: list[str]) -> None:
-        super().__init__()
-        self._messages = messages
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._messages.append(record.getMessage())

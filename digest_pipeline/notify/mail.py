@@ -32,8 +32,8 @@ import jinja2
 from digest_pipeline import tables
 from digest_pipeline.errors import DeliveryError, SettingsError
 from digest_pipeline.models import DigestEntry, ListingInfo, Summary, id_sort_key
-from digest_pipeline.notify.alerts import without_secrets
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
+from digest_pipeline.notify.redact import without_secrets
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
 from digest_pipeline.site.watch import WatchList, watched_entries

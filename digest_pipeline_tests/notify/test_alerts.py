@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest_pipeline.errors import DeliveryError, SettingsError
-from digest_pipeline.notify import alerts
-from digest_pipeline.notify.alerts import Alert, Audience, BackfillFailed, CheckFailed, DigestReady, ListingLate, RunFailed
+from digest_pipeline.notify import alerts, service_failed, services
+from digest_pipeline.notify.alerts import Alert, BackfillFailed, CheckFailed, DigestReady, ListingLate, RunFailed, ServiceFailed
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
+from digest_pipeline.notify.services import Audience
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.loopback import Endpoint, http_endpoint
@@ -142,7 +143,7 @@ def test_an_alert_nobody_takes_for_three_days_is_kept_aside_and_no_longer_tried(
     clock.later(days=4)
     with pytest.raises(DeliveryError):
         alerts.deliver_waiting(storage, settings, now=clock)
-    assert storage.names("notify/undelivered") == [f"{RUN_FAILED.key}.json"]
+    assert storage.names("notify/undelivered") == [f"{RUN_FAILED.key}-20260602.json"]
     assert alerts.waiting(storage) == []
     assert "notify/undelivered" in caplog.text
 
@@ -178,7 +179,7 @@ def test_no_secret_is_in_the_error_the_log_the_records_or_the_message(
 def test_an_address_apprise_cannot_read_is_refused_by_its_place_without_showing_it(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, DIGEST_ALERT_URLS="json://127.0.0.1:9/x,slack://tooshort-but-secret")
     with pytest.raises(SettingsError, match=r"entry 2 of DIGEST_ALERT_URLS.*slack://") as caught:
-        alerts.destinations(settings, Audience.OPERATOR)
+        services.destinations(settings, Audience.OPERATOR)
     assert "tooshort-but-secret" not in str(caught.value)
 
 
@@ -193,6 +194,95 @@ def test_a_backfill_is_told_once_however_many_of_its_runs_fail(storage: Storage,
         alerts.post(storage, settings, BackfillFailed("abc", f"run{n}", (f"2026-06-0{n}",), "boom", "", "http://x"), now=clock) for n in range(1, 4)
     ]
     assert posted == [True, False, False]
+
+
+# -- failures that go on ------------------------------------------------------------------------------
+
+
+def night_after_night(storage: Storage, settings: Settings, clock: Clock, nights: int, occasion: str = "the endpoint refuses the key") -> list[str]:
+    """The schedule's failed run of each listing day and, in the morning, the look for a late listing; the titles of what was told."""
+    for _ in range(nights):
+        day = clock.moment.date().isoformat()
+        alerts.post(storage, settings, replace(RUN_FAILED, days=(day,), run_id=day, occasion=occasion), now=clock)
+        clock.later(hours=7)
+        alerts.post(storage, settings, ListingLate(day, 6, "http://x"), now=clock)
+        clock.later(hours=17)
+        if clock.moment.weekday() == 5:  # no listings over the weekend
+            clock.later(days=2)
+    return [message.title for message in alerts.waiting(storage)]
+
+
+def make_digest(storage: Storage, day: str) -> None:
+    storage.write_text(f"ledger/date={day}/ledger.parquet", "x")
+
+
+def test_a_key_that_is_dead_for_thirty_nights_is_one_alert_and_a_reminder_a_week_with_all_days(
+    storage: Storage, tmp_path: Path, clock: Clock
+) -> None:
+    settings = settings_with(tmp_path, DIGEST_ALERT_URLS="json://127.0.0.1:9/x")
+    titles = night_after_night(storage, settings, clock, 30)
+    assert titles[0] == "Digest: daily_digest failed for 2026-06-02"
+    assert len(titles) == 6, "six weeks of working days"
+    last = alerts.waiting(storage)[-1]
+    assert last.title.startswith("Digest: daily_digest still fails for 2026-06-02 … 2026-07-")
+    assert "This goes on since 2026-06-02" in last.body
+    assert "What to do: set OPENAI_API_KEY\n" in last.body
+
+
+def test_a_failure_that_comes_back_after_the_cause_was_mended_is_told_anew(storage: Storage, tmp_path: Path, clock: Clock) -> None:
+    settings = settings_with(tmp_path, DIGEST_ALERT_URLS="json://127.0.0.1:9/x")
+    night_after_night(storage, settings, clock, 2)
+    for day in ("2026-06-02", "2026-06-03", "2026-06-04"):
+        make_digest(storage, day)
+    clock.later(days=1)
+    assert night_after_night(storage, settings, clock, 2) == [
+        "Digest: daily_digest failed for 2026-06-02",
+        "Digest: daily_digest failed for 2026-06-05",
+    ]
+
+
+def test_another_cause_in_the_same_nights_is_told(storage: Storage, tmp_path: Path, clock: Clock) -> None:
+    settings = settings_with(tmp_path, DIGEST_ALERT_URLS="json://127.0.0.1:9/x")
+    night_after_night(storage, settings, clock, 1)
+    assert len(night_after_night(storage, settings, clock, 1, occasion="No space left on device")) == 2
+
+
+def test_a_listing_that_is_late_without_a_failure_is_told_once_and_then_weekly(storage: Storage, tmp_path: Path, clock: Clock) -> None:
+    settings = settings_with(tmp_path, DIGEST_ALERT_URLS="json://127.0.0.1:9/x")
+    for _ in range(10):
+        for _look in range(3):
+            alerts.post(storage, settings, ListingLate(clock.moment.date().isoformat(), 6, "http://x"), now=clock)
+            clock.later(minutes=30)
+        clock.later(hours=22, minutes=30)
+    told = alerts.waiting(storage)
+    assert [message.title for message in told] == [
+        "Digest: the listing of 2026-06-02 is not there",
+        "Digest: the listing of 2026-06-02 … 2026-06-09 (8 days) is not there",
+    ]
+    assert "No digest was made since 2026-06-02" in told[1].body
+
+
+def test_a_stopped_backfill_says_which_days_were_not_tried_and_what_to_do_each_in_its_place(tmp_path: Path, clock: Clock) -> None:
+    stopped = BackfillFailed(
+        "2026-06-01...2026-06-30", "r", ("2026-06-03",), "the key is refused", "set OPENAI_API_KEY", "http://x", ("2026-06-04", "2026-06-05"), False
+    )
+    body = alerts.render(stopped, settings_with(tmp_path), clock()).body
+    assert "Not tried: 2026-06-04, 2026-06-05\n" in body
+    assert "What to do: set OPENAI_API_KEY\n" in body
+    assert "goes on" not in body
+    assert "goes on with its other days" in alerts.render(replace(stopped, not_tried=(), goes_on=True), settings_with(tmp_path), clock()).body
+
+
+def test_a_failed_back_up_is_told_at_once_without_dagster(
+    storage: Storage, tmp_path: Path, endpoint: Endpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"DIGEST_DATA_DIR": str(tmp_path), "DIGEST_DEMO": "false", "DIGEST_ALERT_URLS": f"json://{endpoint.address}/x"}
+    for _ in range(2):
+        assert service_failed.main(["digest-backup.service"], environ | {"MONITOR_SERVICE_RESULT": "exit-code"}) == 0
+    [received] = endpoint.received
+    assert received["title"].startswith("Digest: digest-backup.service failed on ")
+    assert "journalctl -u digest-backup.service" in received["message"]
+    assert "told less than a week ago" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("is_error", [True, False])
@@ -233,11 +323,12 @@ def test_the_announcement_goes_to_the_readers_addresses_in_their_words(storage: 
         CHECK_FAILED,
         ListingLate("2026-06-02", 6, "http://x"),
         BackfillFailed("b", "r", tuple(f"2026-06-{n:02}" for n in range(1, 9)), "boom", "", "http://x"),
+        ServiceFailed("digest-backup.service", "host", "exit-code"),
     ],
 )
-def test_every_alert_names_the_run_and_fits_the_services(message: Alert, tmp_path: Path, clock: Clock) -> None:
+def test_every_alert_names_where_to_look_and_fits_the_services(message: Alert, tmp_path: Path, clock: Clock) -> None:
     letter = alerts.render(message, settings_with(tmp_path), clock())
-    assert message.link in letter.body
+    assert getattr(message, "link", "journalctl -u") in letter.body
     assert len(letter.title) <= 200
     assert "\n\n\n" not in letter.body
 
