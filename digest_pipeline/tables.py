@@ -93,7 +93,27 @@ LEDGER = _schema(
     ],
 )
 
-TABLES: dict[str, pa.Schema] = {"papers": PAPERS, "translated_summaries": TRANSLATED_SUMMARIES, "ledger": LEDGER}
+READING_NOTES = _schema(
+    1,
+    "one row a claim of a paper that was read whole, listing day and language; a paper of which nothing can be shown has one row whose status says why",
+    [
+        ("arxiv_id", pa.string(), False, "arXiv id without version"),
+        ("version", pa.int32(), False, "the version that was read"),
+        ("language", pa.string(), False, "language tag of the claim"),
+        ("kind", pa.string(), False, "contribution, method, setup, result or limitation; empty where status is not shown"),
+        ("claim", pa.string(), False, "one sentence in the language; empty where status is not shown"),
+        ("quote", pa.string(), False, "the paper's own words that carry the claim, at most 300 characters; empty where status is not shown"),
+        ("section", pa.string(), False, "title of the section the quote stands in"),
+        ("anchor_url", pa.string(), False, "where the quote stands in arXiv's HTML"),
+        ("model", pa.string(), False, "the model that read the paper; empty where none was asked"),
+        ("cost_usd", pa.float64(), True, "US dollars of all answers about this paper, on its first row, 0 on the others; null where a price is unknown"),
+        ("status", pa.string(), False, "shown, no full text, nothing to show (every note was dropped), deferred (budget reached) or failed (no usable answer)"),
+        ("dropped", pa.int32(), False, "notes of this paper that failed the checks twice, on its first row, 0 on the others"),
+        ("detail", pa.string(), False, "why there is no full text or no note; empty where status is shown"),
+    ],
+)
+
+TABLES: dict[str, pa.Schema] = {"papers": PAPERS, "translated_summaries": TRANSLATED_SUMMARIES, "ledger": LEDGER, "reading_notes": READING_NOTES}
 
 
 def describe(schema: pa.Schema) -> str:
