@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     # arXiv
     arxiv_api_url: HttpUrl = Field("https://export.arxiv.org/api/query", description="arXiv's query API.")
     arxiv_rss_url: HttpUrl = Field("https://rss.arxiv.org/rss", description="arXiv's announcement feeds; `/cs.CL+cs.IR` is appended.")
+    arxiv_html_url: HttpUrl = Field("https://arxiv.org/html", description="arXiv's HTML of papers; `/<id>v<n>` is appended.")
     arxiv_interval_seconds: float = Field(
         3.0, ge=0, description="Least time between two requests to arXiv, over all processes. arXiv's terms ask for 3."
     )
@@ -120,6 +121,9 @@ class Settings(BaseSettings):
     paper_timeout_seconds: float = Field(300.0, gt=0, description="Time limit of one paper, over all attempts; a paper that hits it is quarantined.")
     structured_summary: bool = Field(False, description="Also ask for motivation, method, result, conclusion (about a third more output tokens).")
     batch: BatchMode = Field(BatchMode.NEVER, description="`backfill` or `always`: send through the endpoint's Batch API at half price, slower.")
+    read_top: int = Field(0, ge=0, description="So many of each profile's best papers of a day are read whole, with notes and quotes; 0: none.")
+    read_budget_per_run_usd: float | None = Field(None, gt=0, description="Hard limit of what one run spends on reading papers whole.")
+    read_on_site: bool = Field(False, description="true: the notes of papers that were read whole also stand on the public pages.")
     budget_per_run_usd: float | None = Field(
         None, gt=0, description="Hard limit of one run's spending; what is not asked is marked and can be run again."
     )

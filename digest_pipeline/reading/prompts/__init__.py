@@ -118,7 +118,14 @@ def prompt_sha256(language: Language) -> str:
 
 def reading_key(part: Part, language: Language, model: str, *, again_after: str = "") -> str:
     """64 hexadecimal digits of what the answer depends on; `again_after` is the first answer's key."""
-    asked = {"title": part.title, "text": part.text, "prompt": prompt_sha256(language), "model": model, "language": language.tag, "again": again_after}
+    asked = {
+        "title": part.title,
+        "text": part.text,
+        "prompt": prompt_sha256(language),
+        "model": model,
+        "language": language.tag,
+        "again": again_after,
+    }
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from digest_pipeline.errors import EndpointConfigurationError
+from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.capabilities import ModelCapabilities, ResponseFormat
 from digest_pipeline.translation.llm.errors import UNKNOWN_MODEL, error_words, is_about_the_paper, status_in
 from digest_pipeline.translation.llm.retry_after import wait_seconds
-from digest_pipeline.translation.prompts import Message, PromptRequest
+from digest_pipeline.translation.prompts import Message
 
 if TYPE_CHECKING:
     import openai
@@ -43,11 +44,22 @@ _TOKENS_OF_A_THOUGHT = 64
 _REFUSALS_BEFORE_A_LOWER_RUNG = 2
 
 
+class AnswerForm(Protocol):
+    """What a request says of the answer it wants; a PromptRequest does."""
+
+    @property
+    def json_schema(self) -> dict[str, Any]: ...
+    @property
+    def schema_name(self) -> str: ...
+    @property
+    def language(self) -> Language: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One request about one paper. `messages` are the prompt's, or a retry's."""
 
-    prompt: PromptRequest
+    prompt: AnswerForm
     messages: Sequence[Message]
     model: str
     about: str

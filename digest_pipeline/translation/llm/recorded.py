@@ -29,7 +29,7 @@ class RecordedClient:
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         fields = self._texts_of(request.prompt.language.tag).get(request.about)
-        if fields is None:
+        if fields is None or not isinstance(request.prompt, PromptRequest):
             raise RequestRejected(f"there is no recorded answer for {request.about} in {request.prompt.language.tag}")
         text = json.dumps(as_model_answer(request.prompt, fields), ensure_ascii=False)
         return ChatAnswer(text, RECORDED_MODEL, f"recorded-{request.about}", "stop", Usage(0, 0))

@@ -1,0 +1,324 @@
+"""A paper's full text → checked notes in one language: asked, checked, what fails asked again once with the reason, then dropped.
+
+What lives here: one paper's questions, their money, and what may be shown. What does not: the rules (`claims.py`), the words (`prompts/`),
+which papers and where the notes go (`notes.py`). Each answer is kept in the response cache before it is used, under the hash of the text, the
+prompt, the model and the language; whoever wants it again pays nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from digest_pipeline.models import VersionedId
+from digest_pipeline.reading.claims import faults_of
+from digest_pipeline.reading.fulltext import FullText, NoFullText, Passage
+from digest_pipeline.reading.prompts import (
+    MOST_NOTES,
+    SCHEMA,
+    Note,
+    Part,
+    messages_again,
+    messages_for,
+    parts_of,
+    prompt_sha256,
+    read_notes,
+    reading_key,
+)
+from digest_pipeline.translation.attempts import StoreThreads, estimated_usage
+from digest_pipeline.translation.budget import Budget, highest_cost
+from digest_pipeline.translation.cache.records import CachedAnswer, Lease, month_of
+from digest_pipeline.translation.languages import Language
+from digest_pipeline.translation.llm.client import ChatRequest
+from digest_pipeline.translation.llm.errors import RequestRejected, TryAgain
+from digest_pipeline.translation.llm.session import Session
+from digest_pipeline.translation.tasks import TEMPERATURE
+from digest_pipeline.translation.translator import Translator
+
+MOST_OUTPUT_TOKENS = 6_000
+"""Twelve notes of 700 characters, in a script that takes a token a character, with room."""
+TYPICAL_OUTPUT_TOKENS = 1_500
+MOST_TRIES = 6
+"""Requests for one answer while the endpoint has trouble."""
+_LOOK_AGAIN_SECONDS = 1.0
+
+ReadFullText = Callable[[VersionedId], FullText]
+"""Raises NoFullText, ArxivUnavailable."""
+
+
+class NoteStatus(StrEnum):
+    """What became of one paper in one language."""
+
+    SHOWN = "shown"
+    NO_FULL_TEXT = "no full text"
+    NOTHING_TO_SHOW = "nothing to show"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedNote:
+    """A note that passed every rule, and the passage that holds its quote."""
+
+    note: Note
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class PaperNotes:
+    """One paper read in one language. `cost_usd` is of all its answers, whenever they were paid; None where a price is unknown."""
+
+    paper: VersionedId
+    language: str
+    status: NoteStatus
+    notes: tuple[CheckedNote, ...] = ()
+    dropped: int = 0
+    model: str = ""
+    cost_usd: float | None = 0.0
+    paid_now_usd: float | None = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What ChatRequest wants to know of the answer's form."""
+
+    language: Language
+    json_schema: dict[str, Any] = field(default_factory=lambda: SCHEMA)
+    schema_name: str = "reading_notes"
+
+
+class _BudgetReached(Exception):
+    pass
+
+
+class _NoAnswer(Exception):
+    pass
+
+
+def read_papers(
+    texts: Sequence[tuple[VersionedId, FullText | NoFullText]], language: Language, translator: Translator, budget: Budget
+) -> list[PaperNotes]:
+    """The notes of each paper, in the papers' order. Raises EndpointConfigurationError, EndpointUnavailable, AnswerStoreError;
+    what was answered until then is kept."""
+    with translator.session() as session:
+        return session.run(_Reader(translator, session, language, budget).read(texts))
+
+
+def forecast_usd(texts: Sequence[tuple[VersionedId, FullText | NoFullText]], language: Language, translator: Translator) -> float | None:
+    """What reading these would cost, answers already paid for left out; None where the model's price is unknown, 0.0 where nothing is to be asked."""
+    parts = [part for _, text in texts if isinstance(text, FullText) for part in parts_of(text)[0]]
+    keys = {reading_key(part, language, translator.model): part for part in parts}
+    known = set(translator.store.answers(list(keys)))
+    missing = [part for key, part in keys.items() if key not in known]
+    price = translator.prices.price(translator.model)
+    if not missing:
+        return 0.0
+    if price is None:
+        return None
+    tokens_in = sum(len(message["content"]) for part in missing for message in messages_for(part, language)) / 3.8
+    return (tokens_in * price.input + len(missing) * TYPICAL_OUTPUT_TOKENS * price.output) / 1e6
+
+
+class _Reader:
+    def __init__(self, translator: Translator, session: Session, language: Language, budget: Budget) -> None:
+        self._translator, self._session, self._language, self._budget = translator, session, language, budget
+        self._threads = StoreThreads(translator.store)
+        session.rate_limiter.begin_day()
+
+    async def read(self, texts: Sequence[tuple[VersionedId, FullText | NoFullText]]) -> list[PaperNotes]:
+        tasks = [asyncio.ensure_future(self._paper(paper, text)) for paper, text in texts]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            if tasks:  # where one has failed, the others' requests under way may be paid: they get a moment to bring their answers
+                _, late = await asyncio.wait(tasks, timeout=self._translator.grace_seconds)
+                for task in late:
+                    task.cancel()
+            self._threads.shut_down()
+
+    async def _paper(self, paper: VersionedId, text: FullText | NoFullText) -> PaperNotes:
+        if isinstance(text, NoFullText):
+            return PaperNotes(paper, self._language.tag, NoteStatus.NO_FULL_TEXT, detail=str(text))
+        parts, beyond = parts_of(text)
+        shown: list[CheckedNote] = []
+        bill, dropped, problem = _Bill(), 0, ""
+        for part in parts:
+            try:
+                good, lost = await self._part(paper, part, text, bill)
+            except _BudgetReached as reached:
+                problem = str(reached)
+                break
+            except (_NoAnswer, RequestRejected) as error:
+                problem = str(error)
+                continue
+            shown += [one for one in good if one.note.quote not in {other.note.quote for other in shown}]
+            dropped += lost
+        return PaperNotes(
+            paper,
+            self._language.tag,
+            _status(shown, problem, is_deferred=problem.startswith("DIGEST_")),
+            tuple(shown[: 2 * MOST_NOTES]),
+            dropped,
+            bill.model,
+            bill.total_usd,
+            bill.paid_now_usd,
+            problem or (f"the last {beyond:,} characters were not read" if beyond else ""),
+        )
+
+    async def _part(self, paper: VersionedId, part: Part, text: FullText, bill: _Bill) -> tuple[list[CheckedNote], int]:
+        """(the notes that may be shown, how many were dropped)."""
+        messages, key = messages_for(part, self._language), reading_key(part, self._language, self._translator.model)
+        first = await self._answer(key, messages, paper, bill)
+        notes = read_notes(json_values(first.raw))
+        good, bad = self._checked(notes or [], text)
+        if notes is not None and not bad:
+            return good, 0
+        again = messages_again(messages, first.raw, bad)
+        second = await self._answer(reading_key(part, self._language, self._translator.model, again_after=key), again, paper, bill)
+        corrected = read_notes(json_values(second.raw))
+        if notes is None and corrected is None:
+            raise _NoAnswer("the model's answers hold no notes in the form asked for")
+        better, still_bad = self._checked(corrected or [], text)
+        return good + better, max(len(still_bad), len(bad) - len(better))
+
+    def _checked(self, notes: Sequence[Note], text: FullText) -> tuple[list[CheckedNote], list[tuple[Note, list[str]]]]:
+        good: list[CheckedNote] = []
+        bad: list[tuple[Note, list[str]]] = []
+        for note in notes[:MOST_NOTES]:
+            faults, passage = faults_of(note.kind, note.claim, note.quote, text, self._language)
+            if faults or passage is None:
+                bad.append((note, faults))
+            else:
+                good.append(CheckedNote(note, passage))
+        return good, bad
+
+    # -- one answer, paid once --------------------------------------------------------------------
+
+    async def _answer(self, key: str, messages: Sequence[dict[str, str]], paper: VersionedId, bill: _Bill) -> CachedAnswer:
+        while True:
+            if known := (await self._threads.call(self._translator.store.answers, [key])).get(key):
+                bill.add(known, paid_now=False)
+                return known
+            lease = await self._threads.call(self._translator.store.claim, key)
+            if lease is Lease.GRANTED:
+                break
+            await asyncio.sleep(0.0 if lease is Lease.ANSWERED else _LOOK_AGAIN_SECONDS)
+        try:
+            request = ChatRequest(
+                _Question(self._language),
+                messages,
+                self._translator.model,
+                str(paper),
+                TEMPERATURE,
+                MOST_OUTPUT_TOKENS,
+                self._translator.request_timeout_seconds,
+            )
+            await self._reserve(key, request)
+            answer = await self._exchange(key, request)
+            await self._threads.call(self._translator.store.put, answer)
+        finally:
+            self._budget.set_aside.pop(key, None)
+            await self._threads.call(self._translator.store.release, [key])
+        self._budget.spent_usd += answer.cost_usd or 0.0
+        bill.add(answer, paid_now=True)
+        return answer
+
+    async def _reserve(self, key: str, request: ChatRequest) -> None:
+        """Raises _BudgetReached, naming the limit; nothing is asked beyond it, also where other papers are read at the same time."""
+        price = self._translator.prices.price(request.model)
+        if not self._budget.is_set or price is None:
+            return
+        usd = highest_cost(request.messages, int(MOST_OUTPUT_TOKENS * self._session.provider.room(request.model)), price)
+        if not self._budget.fits_the_run(key, usd):
+            raise _BudgetReached(f"DIGEST_READ_BUDGET_PER_RUN_USD={self._budget.per_run_usd:g} is reached")
+        if (limit := self._budget.per_month_usd) is not None:
+            month = month_of(self._translator.now())
+            if not await self._threads.call(self._translator.store.reserve, key, usd, month, limit):
+                raise _BudgetReached(f"DIGEST_BUDGET_PER_MONTH_USD={limit:g} is reached")
+        self._budget.set_aside[key] = usd
+
+    async def _exchange(self, key: str, request: ChatRequest) -> CachedAnswer:
+        limiter = self._session.rate_limiter
+        for attempt in range(MOST_TRIES):
+            try:
+                async with limiter.turn() as started:
+                    asked_at = self._translator.now()
+                    answer = await self._session.provider.complete(request)
+                    limiter.answered()
+                    return self._cached(key, request, answer, asked_at)
+            except TryAgain as trouble:
+                if trouble.is_rate_limit:
+                    limiter.rate_limited(started, trouble.wait_seconds)
+                else:
+                    limiter.failed(str(trouble), trouble.wait_seconds)
+                last = trouble
+            await asyncio.sleep(limiter.backoff(attempt))
+        raise _NoAnswer(f"no answer in {MOST_TRIES} requests, the last: {last.message}")
+
+    def _cached(self, key: str, request: ChatRequest, answer: Any, asked_at: datetime) -> CachedAnswer:
+        usage = answer.usage or estimated_usage(request.messages, answer.text)
+        return CachedAnswer(
+            key=key,
+            raw=answer.text,
+            about=request.about,
+            language=self._language.tag,
+            model=answer.model,
+            prompt_sha256=prompt_sha256(self._language),
+            schema_version="reading-notes-1",
+            response_id=answer.response_id,
+            finish_reason=answer.finish_reason,
+            input_tokens=usage.input_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+            tokens_estimated=answer.usage is None,
+            cost_usd=self._translator.prices.cost(request.model, usage),
+            asked_at_utc=asked_at,
+            answered_at_utc=self._translator.now(),
+        )
+
+
+@dataclass(slots=True)
+class _Bill:
+    """What one paper's answers cost."""
+
+    model: str = ""
+    total_usd: float | None = 0.0
+    paid_now_usd: float | None = 0.0
+
+    def add(self, answer: CachedAnswer, *, paid_now: bool) -> None:
+        self.model = answer.model
+        self.total_usd = _sum(self.total_usd, answer.cost_usd)
+        if paid_now:
+            self.paid_now_usd = _sum(self.paid_now_usd, answer.cost_usd)
+
+
+def _sum(known: float | None, more: float | None) -> float | None:
+    return None if known is None or more is None else known + more
+
+
+def _status(shown: Sequence[CheckedNote], problem: str, *, is_deferred: bool) -> NoteStatus:
+    if shown:
+        return NoteStatus.SHOWN
+    if is_deferred:
+        return NoteStatus.DEFERRED
+    return NoteStatus.FAILED if problem else NoteStatus.NOTHING_TO_SHOW
+
+
+def json_values(text: str) -> list[Any]:
+    """The JSON values in the text that may be an answer, in their order."""
+    decoder, found, position = json.JSONDecoder(strict=False), list[Any](), text.find("{")
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            end = position + 1
+        else:
+            found.append(value)
+        position = text.find("{", end)
+    return found
