@@ -260,7 +260,7 @@ def _alerts(patient: Patient) -> Iterator[Finding]:
 
 def _watch_lists(patient: Patient) -> Iterator[Finding]:
     """watch lists."""
-    from digest_pipeline.site.watch import load_watch_lists
+    from digest_pipeline.render.watch_lists import load_watch_lists
 
     lists = load_watch_lists(_under(patient.root, patient.settings.watch_file))
     yield Finding("watch lists", Level.OK, ", ".join(one.name for one in lists) or "none")

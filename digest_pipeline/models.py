@@ -7,6 +7,8 @@ What lives here: plain immutable values and the facts that follow from them alon
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -162,6 +164,17 @@ class DigestEntry:
 
     paper: Paper
     summary: Summary
+
+
+def newest_first(papers: Iterable[Paper]) -> list[Paper]:
+    """By id, the youngest first; raises ValueError for an id that is none of arXiv's."""
+    return sorted(papers, key=lambda paper: id_sort_key(paper.arxiv_id), reverse=True)
+
+
+def counts_by_type(papers: Iterable[Paper]) -> dict[str, int]:
+    """Announce type → papers, all four always present, in the enumeration's order."""
+    found = Counter(paper.announce_type for paper in papers)
+    return {kind.value: found[kind] for kind in AnnounceType}
 
 
 ALL = "all"

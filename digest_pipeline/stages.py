@@ -31,8 +31,8 @@ from digest_pipeline.arxiv.sample import keep_sample
 from digest_pipeline.errors import SourceError
 from digest_pipeline.markdown.read_back import rendered_ids
 from digest_pipeline.markdown.render import preview, render_digest
-from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, SummaryStatus
-from digest_pipeline.papers.assemble import assemble_papers, counts_by_category, counts_by_type
+from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, SummaryStatus, counts_by_type
+from digest_pipeline.papers.assemble import assemble_papers, counts_by_category
 from digest_pipeline.papers.ledger import day_facts, day_ledger, in_category, usual_size, write_facts, write_ledger
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.workshop import GENERATOR, Workshop

@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
+from jinja2 import Environment, Undefined
 
 from digest_pipeline.errors import SourceError
 from digest_pipeline.markdown.escaping import MarkdownText, addresses_in, cell, inline, paragraph, paragraphs
@@ -32,11 +32,11 @@ from digest_pipeline.models import (
     Evidence,
     ListingInfo,
     Paper,
-    Summary,
-    SummaryStatus,
     VersionedId,
     id_sort_key,
 )
+from digest_pipeline.render.paper import PaperView, colon, named_authors, paper_view
+from digest_pipeline.render.templates import checked_environment
 from digest_pipeline.text import one_line
 from digest_pipeline.translation.languages import Language
 
@@ -103,16 +103,8 @@ def preview(entries: Sequence[DigestEntry], language: Language, limit: int = 10)
 
 @cache
 def _templates() -> Environment:
-    # HTML's autoescape would spoil Markdown; instead nothing that was not escaped on purpose gets in.
-    return Environment(
-        loader=PackageLoader("digest_pipeline.markdown"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - see `_only_markdown`
-        finalize=_only_markdown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    """HTML's escaping would spoil Markdown; instead nothing that was not escaped on purpose gets in."""
+    return checked_environment("digest_pipeline.markdown", _only_markdown)
 
 
 def _only_markdown(value: Any) -> Any:
@@ -184,70 +176,49 @@ def _require_id(paper: Paper) -> None:
 
 
 def _row(number: int, entry: DigestEntry, language: Language) -> _Row:
-    paper, summary = entry.paper, entry.summary
-    title = one_line(paper.title) or f"arXiv:{paper.arxiv_id}"
-    shown_title = summary.translated_title if summary.is_translated and language.is_translated_into else ""
+    view = paper_view(entry, language)
     return _Row(
         number=number,
-        link=MarkdownText(paper.abs_url),
-        title=cell(title),
-        marks=tuple(_marks(paper, summary, language)),
-        summary=cell(_tldr(summary)) if summary.is_translated else _untranslated(summary, language),
-        note_title=paragraph(one_line(shown_title) or title),
-        note=tuple(_note(title, paper, summary, language)),
+        link=MarkdownText(view.paper.abs_url),
+        title=cell(view.authors_title),
+        marks=tuple(cell(mark) for mark in view.marks),
+        summary=cell(view.tldr) if view.is_translated else _missing(view),
+        note_title=paragraph(view.title),
+        note=tuple(_note(view, language)),
     )
-
-
-def _tldr(summary: Summary) -> str:
-    return summary.tldr or summary.tldr_en
-
-
-def _marks(paper: Paper, summary: Summary, language: Language) -> Iterator[MarkdownText]:
-    """What a row says after its title; nothing of an ordinary new paper."""
-    if paper.announce_type is not AnnounceType.NEW:
-        yield _word(language, paper.announce_type.value)
-    if paper.version > 1 or paper.announce_type.is_replacement:
-        yield MarkdownText(f"v{paper.version}")
-    if paper.is_withdrawn:
-        yield MarkdownText(f"⚠ {_word(language, 'withdrawn')}")
-    if summary.is_translated and summary.flags:
-        yield MarkdownText(f"⚠ {_word(language, 'check')}")
 
 
 # -- notes -------------------------------------------------------------------------------------------------
 
 
-def _note(title: str, paper: Paper, summary: Summary, language: Language) -> Iterator[MarkdownText]:
+def _note(view: PaperView, language: Language) -> Iterator[MarkdownText]:
     """The lines below the note's first, in their fixed order; a line without content is left out."""
+    paper = view.paper
     linked = addresses_in([paper.title, paper.abstract, paper.comment or ""])
     if language.is_translated_into:
-        yield paragraph(title)
+        yield paragraph(view.authors_title)
     yield MarkdownText(f"[{paper.abs_url}]({paper.abs_url})")
-    yield from _answer(summary, language, linked)
-    yield from paragraphs(paper.abstract, linked)
-    yield from _beyond_the_layout(paper, summary, language, linked)
-
-
-def _answer(summary: Summary, language: Language, linked: frozenset[str]) -> Iterator[MarkdownText]:
-    if not summary.is_translated:
-        yield _untranslated(summary, language)
-        return
-    if not language.is_translated_into:
-        yield from paragraphs(_tldr(summary), linked)
-        return
-    for text in (summary.tldr, summary.tldr_en, summary.translated_abstract):
+    if not view.is_translated:
+        yield _missing(view)
+    for text in (view.tldr, view.tldr_en, view.abstract):
         yield from paragraphs(text, linked)
+    yield from paragraphs(paper.abstract, linked)
+    yield from _beyond_the_layout(view, language, linked)
 
 
-def _beyond_the_layout(paper: Paper, summary: Summary, language: Language, linked: frozenset[str]) -> Iterator[MarkdownText]:
-    if paper.is_withdrawn:
+def _missing(view: PaperView) -> MarkdownText:
+    """The mark in place of a TL;DR, fit for a table cell as well: that there is no translation, and why."""
+    return MarkdownText(f"⚠ {cell(view.missing)}")
+
+
+def _beyond_the_layout(view: PaperView, language: Language, linked: frozenset[str]) -> Iterator[MarkdownText]:
+    if view.paper.is_withdrawn:
         yield MarkdownText(f"⚠ {_word(language, 'withdrawn')}")
-    if summary.is_translated and summary.flags:
-        yield _labelled(language, "check", inline(_reasons(summary, language)), mark="⚠ ")
-    for part in ("motivation", "method", "result", "conclusion"):
-        if text := one_line(getattr(summary, part)):
-            yield _labelled(language, part, inline(text, linked))
-    yield _particulars(paper, language, linked)
+    if view.doubts:
+        yield _labelled(language, "check", inline("; ".join(dict.fromkeys(map(str, view.doubts)))), mark="⚠ ")
+    for word, text in view.structure:
+        yield MarkdownText(f"{cell(word)}{colon(language)}{inline(text, linked)}")
+    yield _particulars(view.paper, language, linked)
 
 
 def _particulars(paper: Paper, language: Language, linked: frozenset[str]) -> MarkdownText:
@@ -255,19 +226,12 @@ def _particulars(paper: Paper, language: Language, linked: frozenset[str]) -> Ma
         _labelled(language, "category", inline(", ".join(paper.categories or (paper.primary_category,)))),
         _word(language, paper.announce_type.value),
         MarkdownText(f"v{paper.version}"),
-        _labelled(language, "authors", _authors(paper.authors, language)),
+        _labelled(language, "authors", inline(", ".join(named_authors(paper.authors, MOST_AUTHORS_NAMED, language)))),
         _labelled(language, "comment", inline(paper.comment or "", linked)),
         _labelled(language, "journal", inline(paper.journal_ref or "")),
         MarkdownText(f"DOI: {doi}" if (doi := inline(paper.doi or "")) else ""),
     ]
     return MarkdownText(" · ".join(part for part in parts if part))
-
-
-def _authors(authors: Sequence[str], language: Language) -> MarkdownText:
-    named: list[str] = [inline(name) for name in authors[:MOST_AUTHORS_NAMED]]
-    if len(authors) > MOST_AUTHORS_NAMED:
-        named.append(inline(language.label("digest", "authors_more").format(count=len(authors))))
-    return MarkdownText(", ".join(name for name in named if name))
 
 
 # -- words ---------------------------------------------------------------------------------------------------
@@ -279,25 +243,7 @@ def _word(language: Language, key: str) -> MarkdownText:
 
 def _labelled(language: Language, key: str, text: MarkdownText, mark: str = "") -> MarkdownText:
     """`标签：text`, with the language's own colon; empty where the text is."""
-    return MarkdownText(f"{mark}{_word(language, key)}{_colon(language)}{text}" if text else "")
-
-
-def _colon(language: Language) -> str:
-    colon = language.punctuation.colon
-    return colon if colon == "：" else f"{colon} "  # the full-width colon has its space within
-
-
-def _untranslated(summary: Summary, language: Language) -> MarkdownText:
-    """The mark in place of a TL;DR, fit for a table cell as well: that there is no translation, and why."""
-    key = "deferred" if summary.status is SummaryStatus.DEFERRED else "untranslated"
-    reasons = _reasons(summary, language)
-    return _labelled(language, key, cell(reasons), mark="⚠ ") or MarkdownText(f"⚠ {_word(language, key)}")
-
-
-def _reasons(summary: Summary, language: Language) -> str:
-    """The readers' words for each flag once; a flag without such words stands as it is."""
-    words = language.labels.get("flags", {})
-    return "; ".join(dict.fromkeys(words.get(flag.partition(":")[0].strip(), flag) for flag in summary.flags))
+    return MarkdownText(f"{mark}{_word(language, key)}{colon(language)}{text}" if text else "")
 
 
 # -- what is missing -------------------------------------------------------------------------------------------

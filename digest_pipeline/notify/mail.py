@@ -1,7 +1,7 @@
 """The digest of a day as an e-mail: HTML with its style inlined, a plain text beside it, watch lists first.
 
 What lives here: composing the message and handing it to an SMTP server. What does not: which papers a watch list
-wants (`site/watch.py`), when the mail is due (the sensor), who was sent what (`deliveries.py`).
+wants (`render/matching.py`), when the mail is due (the sensor), who was sent what (`deliveries.py`).
 
 One message a listing day and list: the whole day to `DIGEST_MAIL_TO`, and to a watch list's recipients the same
 day with that list alone first. Each recipient gets a message of their own and sees no other address. The
@@ -27,16 +27,18 @@ from functools import cache
 from importlib.resources import files
 from urllib.parse import SplitResult, unquote, urlsplit
 
-import jinja2
+from jinja2 import Environment
 
-from digest_pipeline import tables
 from digest_pipeline.errors import DeliveryError, SettingsError
-from digest_pipeline.models import DigestEntry, ListingInfo, Summary, id_sort_key
+from digest_pipeline.models import DigestEntry, ListingInfo
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.notify.redact import without_secrets
+from digest_pipeline.render.day import Day, counts_in_words, in_reading_order, read_day
+from digest_pipeline.render.paper import paper_view
+from digest_pipeline.render.templates import html_environment
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
-from digest_pipeline.site.watch import WatchList, watched_entries
 from digest_pipeline.storage import Storage
 from digest_pipeline.tex.plain import plain_text
 from digest_pipeline.text import one_line
@@ -60,12 +62,6 @@ class WatchedPapers:
     reasons: Mapping[str, tuple[str, ...]]
     """arXiv id → why it is shown, in the reader's words; only papers that the list wants."""
     recipients: tuple[str, ...] = ()
-
-
-def watched_papers(entries: Sequence[DigestEntry], watch_list: WatchList, language: Language) -> WatchedPapers:
-    """The day's papers that `watch_list` wants, with the reasons."""
-    reasons = {one.entry.paper.arxiv_id: tuple(reason.in_words(language) for reason in one.reasons) for one in watched_entries(entries, watch_list)}
-    return WatchedPapers(watch_list.name, watch_list.title, reasons, watch_list.mail_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +137,12 @@ def _words(day: MailDay, page: str) -> dict[str, object]:
         "title": digest["title"],
         "date": shown_date,
         "notes": [*notes, *map(one_line, facts.notes)],
-        "counts": counts_by_type(day.entries, language),
+        "counts": counts_in_words(day.entries, language),
         "sections": _sections(day, page),
         "page": page,
         "read_all": language.label("mail", "read_all"),
         "footer": language.label("mail", "footer"),
     }
-
-
-def counts_by_type(entries: Sequence[DigestEntry], language: Language) -> dict[str, int]:
-    """The announce types' words in the reader's language → papers; types without papers are left out."""
-    found: dict[str, int] = {}
-    for entry in entries:
-        words = language.label("digest", entry.paper.announce_type.value)
-        found[words] = found.get(words, 0) + 1
-    untranslated = sum(not entry.summary.is_translated for entry in entries)
-    return found | ({language.label("digest", "untranslated"): untranslated} if untranslated else {})
 
 
 def _sections(day: MailDay, page: str) -> list[_Section]:
@@ -174,12 +160,6 @@ def _sections(day: MailDay, page: str) -> list[_Section]:
     return [*sections, _Section("", (), note)] if note else sections
 
 
-def in_reading_order(entries: Sequence[DigestEntry]) -> list[DigestEntry]:
-    """Newest id first, replacements at the end: the digest's order."""
-    newest = sorted(entries, key=lambda entry: id_sort_key(entry.paper.arxiv_id), reverse=True)
-    return sorted(newest, key=lambda entry: entry.paper.announce_type.is_replacement)
-
-
 def _watch_section(day: MailDay, watch: WatchedPapers) -> _Section:
     label = day.language.label
     entries = [entry for entry in in_reading_order(day.entries) if entry.paper.arxiv_id in watch.reasons]
@@ -188,30 +168,17 @@ def _watch_section(day: MailDay, watch: WatchedPapers) -> _Section:
 
 
 def _item(entry: DigestEntry, language: Language, reasons: tuple[str, ...] = ()) -> _Item:
-    paper, summary, label = entry.paper, entry.summary, language.label
-    marks = [label("digest", paper.announce_type.value)] if paper.announce_type.value != "new" else []
-    marks += [f"v{paper.version}"] if paper.version > 1 else []
-    marks += [] if summary.is_translated else [label("digest", "untranslated")]
-    title = _readable(summary.translated_title or paper.title)
-    original = _readable(paper.title)
+    view = paper_view(entry, language)
     return _Item(
-        title=title,
-        original_title=original if original != title else "",
-        tldr=_readable(summary.tldr or summary.tldr_en),
-        abstract=_abstract(entry) if reasons else "",
-        why=label("mail", "why").format(reasons="; ".join(map(one_line, reasons))) if reasons else "",
-        marks=tuple(marks),
-        abs_url=paper.abs_url,
-        pdf_url=paper.pdf_url,
+        title=plain_text(view.title),
+        original_title=plain_text(view.original_title),
+        tldr=plain_text(view.tldr),
+        abstract=plain_text(view.abstract or view.paper.abstract) if reasons else "",
+        why=language.label("mail", "why").format(reasons="; ".join(map(one_line, reasons))) if reasons else "",
+        marks=(*view.marks, *([view.missing] if view.missing else [])),
+        abs_url=view.paper.abs_url,
+        pdf_url=view.paper.pdf_url,
     )
-
-
-def _abstract(entry: DigestEntry) -> str:
-    return _readable(entry.summary.translated_abstract or entry.paper.abstract)
-
-
-def _readable(text: str) -> str:
-    return plain_text(text)
 
 
 def _inlined(html: str) -> str:
@@ -222,18 +189,8 @@ def _inlined(html: str) -> str:
 
 
 @cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("digest_pipeline.notify"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=_is_html,  # noqa: S701  jinja's own choice goes by the last ending and leaves x.html.jinja unescaped
-    )
-
-
-def _is_html(template: str | None) -> bool:
-    return template is not None and ".html." in template
+def _templates() -> Environment:
+    return html_environment("digest_pipeline.notify")
 
 
 # -- sending --------------------------------------------------------------------------------------
@@ -242,22 +199,22 @@ def _is_html(template: str | None) -> bool:
 def send_day(
     storage: Storage,
     settings: Settings,
-    facts: ListingInfo,
+    day: date,
     watch_lists: Sequence[WatchList],
     *,
     now: Callable[[], datetime],
 ) -> int:
-    """Sends the mail of one day to everybody who has not got it; returns how many messages went out.
+    """Sends the mail of one finished day to everybody who has not got it; returns how many messages went out.
 
-    Reads the day's papers and summaries from `home`. Raises DeliveryError, after trying everybody, where
+    Raises DeliveryError, after trying everybody, where
     somebody could not be reached, and SettingsError where the mail settings contradict each other.
     """
     if settings.smtp_url is None:
         return 0
-    everybody = read_mail_day(storage, facts, load_language(settings.languages[0]), watch_lists)
+    everybody = read_mail_day(storage, day, settings.languages, watch_lists)
     envelopes = [_Envelope("all", settings.mail_to, everybody)]
     envelopes += [_Envelope(f"watch-{watch.name}", watch.recipients, replace(everybody, watches=(watch,))) for watch in everybody.watches]
-    page = public_page(settings, facts.listing_date)
+    page = public_page(settings, day)
     return _Post(storage, settings, page, now).send([envelope for envelope in envelopes if envelope.recipients])
 
 
@@ -266,18 +223,16 @@ def public_page(settings: Settings, day: date) -> str:
     return f"{settings.site_url.rstrip('/')}/{paths.day_page(settings.languages[0], day)}" if settings.site_url else ""
 
 
-def read_mail_day(storage: Storage, facts: ListingInfo, language: Language, watch_lists: Sequence[WatchList]) -> MailDay:
-    """The day with what each watch list found, from the tables in `home`."""
-    entries = read_entries(storage, facts.listing_date, language.tag)
-    return MailDay(facts, entries, language, tuple(watched_papers(entries, watch_list, language) for watch_list in watch_lists))
+def read_mail_day(storage: Storage, day: date, languages: Sequence[str], watch_lists: Sequence[WatchList]) -> MailDay:
+    """The finished day in the first language, with what each watch list found in any of them."""
+    found = read_day(storage, day, languages, watch_lists)
+    language = load_language(languages[0])
+    watches = tuple(WatchedPapers(one.name, one.title, _reasons(found, one.name, language), one.mail_to) for one in watch_lists)
+    return MailDay(found.facts, found.entries(language.tag), language, watches)
 
 
-def read_entries(storage: Storage, day: date, language: str) -> tuple[DigestEntry, ...]:
-    """The papers of a day with their summaries in one language; a paper without a summary raises KeyError."""
-    papers = tables.papers_from_table(storage.read_table(storage.papers_file(day), tables.PAPERS))
-    rows = tables.summaries_from_table(storage.read_table(storage.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
-    by_id: dict[str, Summary] = {row.arxiv_id: row for row in rows}
-    return tuple(DigestEntry(paper, by_id[paper.arxiv_id]) for paper in papers)
+def _reasons(day: Day, list_name: str, language: Language) -> dict[str, tuple[str, ...]]:
+    return {arxiv_id: tuple(reason.in_words(language) for reason in match.reasons) for arxiv_id, match in day.watched(list_name).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 from digest_pipeline.models import DigestEntry
 from digest_pipeline.notify.alerts import DigestReady
-from digest_pipeline.notify.mail import MailDay, counts_by_type, in_reading_order
+from digest_pipeline.notify.mail import MailDay
+from digest_pipeline.render.day import counts_in_words, in_reading_order
+from digest_pipeline.render.paper import paper_view
 from digest_pipeline.tex.plain import plain_text
 
 HIGHLIGHTS = 8
@@ -26,9 +28,9 @@ def announcement(day: MailDay, page: str) -> DigestReady:
         day=shown_date,
         language=language.tag,
         title=language.label("mail", title).format(date=shown_date, count=len(day.entries)),
-        counts=counts_by_type(day.entries, language),
+        counts=counts_in_words(day.entries, language),
         notes=(language.label("digest", "sample"),) if day.facts.is_sample else (),
-        highlights=tuple((_shown(e.summary.translated_title or e.paper.title), _shown(e.summary.tldr or e.summary.tldr_en)) for e in highlights),
+        highlights=tuple((plain_text(view.title), plain_text(view.tldr)) for view in (paper_view(entry, language) for entry in highlights)),
         more=language.label("mail", "more").format(count=left, where=page or f"data/digests/{language.tag}/{shown_date}/") if left > 0 else "",
         link=page,
     )
@@ -39,7 +41,3 @@ def _highlights(day: MailDay) -> Sequence[DigestEntry]:
     watched = {arxiv_id for watch in day.watches for arxiv_id in watch.reasons}
     fresh = [entry for entry in in_reading_order(day.entries) if not entry.paper.announce_type.is_replacement]
     return sorted(fresh, key=lambda entry: entry.paper.arxiv_id not in watched)
-
-
-def _shown(text: str) -> str:
-    return plain_text(text)

@@ -12,9 +12,8 @@ from digest_pipeline.errors import DeliveryError, SettingsError
 from digest_pipeline.notify.mail import public_page, send_day
 from digest_pipeline.orchestration import reporting
 from digest_pipeline.orchestration.partitions import day_of
-from digest_pipeline.papers.ledger import read_facts
+from digest_pipeline.render.watch_lists import WatchList, load_watch_lists
 from digest_pipeline.settings import Settings, project_root
-from digest_pipeline.site.watch import WatchList, load_watch_lists
 from digest_pipeline.workshop import Workshop
 
 __all__ = ["mail_digest", "mail_run_request", "public_page", "watch_lists"]
@@ -32,9 +31,8 @@ class MailConfig(dg.Config):
 @dg.op(name="send_mail")
 def send_mail(context: dg.OpExecutionContext, config: MailConfig, workshop: dg.ResourceParam[Workshop]) -> None:
     """Sends the day to everybody who has not got it. A server that does not take it is asked again, then the run fails."""
-    facts = read_facts(workshop.storage, day_of(config.day))
     try:
-        sent = send_day(workshop.storage, workshop.settings, facts, watch_lists(workshop.settings), now=workshop.now)
+        sent = send_day(workshop.storage, workshop.settings, day_of(config.day), watch_lists(workshop.settings), now=workshop.now)
     except SettingsError as error:
         raise reporting.failure(str(error), {}) from error
     except DeliveryError as error:

@@ -24,7 +24,6 @@ from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.liveness import end_dead_runs
 from digest_pipeline.orchestration.mailing import mail_run_request, public_page, watch_lists
 from digest_pipeline.orchestration.partitions import day_of
-from digest_pipeline.papers.ledger import read_facts
 from digest_pipeline.settings import Settings
 from digest_pipeline.translation.validation.flags import FlagCode
 from digest_pipeline.workshop import Workshop
@@ -216,7 +215,7 @@ def _recent_keys(shop: Workshop) -> Iterator[str]:
 def _announce(context: dg.SensorEvaluationContext, settings: Settings, shop: Workshop, key: str) -> Sequence[dg.RunRequest]:
     from digest_pipeline.notify.ready import announcement
 
-    day = read_mail_day(shop.storage, read_facts(shop.storage, day_of(key)), shop.languages[0], watch_lists(settings))
+    day = read_mail_day(shop.storage, day_of(key), settings.languages, watch_lists(settings))
     if _waits_for_its_batch(day):
         context.log.info("%s waits for its batch; readers are told when it is whole", key)
         return []

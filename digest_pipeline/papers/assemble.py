@@ -133,11 +133,6 @@ def _paper(record: ApiRecord, day: date, announced_as: AnnounceType, evidence: E
     )
 
 
-def counts_by_type(papers: Sequence[Paper]) -> dict[str, int]:
-    """Papers by announce type, all four always present."""
-    return {kind.value: sum(p.announce_type is kind for p in papers) for kind in AnnounceType}
-
-
 def counts_by_category(papers: Sequence[Paper], categories: tuple[str, ...]) -> dict[str, int]:
     """Papers under each configured category; one in two categories counts in both."""
     return {c: sum(_falls(p.categories, (c,)) for p in papers) for c in categories}

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from digest_pipeline import tables
 from digest_pipeline.arxiv.raw_store import RawManifest
-from digest_pipeline.models import ALL, DayLedger, Evidence, ListingInfo, Paper, Summary
-from digest_pipeline.papers.assemble import counts_by_type, under
+from digest_pipeline.models import ALL, DayLedger, Evidence, ListingInfo, Paper, Summary, counts_by_type
+from digest_pipeline.papers.assemble import under
 from digest_pipeline.storage import Storage
 
 

@@ -27,10 +27,11 @@ from typing import Any, Self
 
 from digest_pipeline import tables
 from digest_pipeline.calendar import load_calendar, today_eastern
-from digest_pipeline.models import ALL, DigestEntry, Paper
+from digest_pipeline.models import ALL, DigestEntry, Paper, counts_by_type
+from digest_pipeline.render.day import Day
 from digest_pipeline.site import paths
 from digest_pipeline.site.archive import archive_view
-from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows, SiteDay
+from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows
 from digest_pipeline.site.exports import bibtex_bytes, citation_meta, write_exports
 from digest_pipeline.site.feeds import category_feed, feed_entries, named_feed, write_feed
 from digest_pipeline.site.manifest import DayRecord, Manifest, read_manifest, write_manifest
@@ -39,7 +40,7 @@ from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
 from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
 from digest_pipeline.site.statistics import DayCounts, day_numbers, day_rows, statistics_files, statistics_page_data
 from digest_pipeline.site.versions import PaperHistory, history_of
-from digest_pipeline.site.views import category_name, counts_by_type, day_view, paper_view, shown_categories, weekday_names
+from digest_pipeline.site.views import category_name, day_view, paper_view, shown_categories, weekday_names
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import Language, load_language
 
@@ -249,7 +250,7 @@ class _Build:
             self._storage, replace(self.new, days=so_far, languages=self.old.languages, files=self.old.files, due_papers=tuple(sorted(due)))
         )
 
-    def _record(self, day: SiteDay, files: tuple[str, ...]) -> DayRecord:
+    def _record(self, day: Day, files: tuple[str, ...]) -> DayRecord:
         return DayRecord(
             signature=self._signatures[day.day],
             content=self._corpus.content_key(day.day),
@@ -258,19 +259,19 @@ class _Build:
             announced=day.facts.announced,
             is_sample=day.facts.is_sample,
             evidence=day.facts.evidence.value if day.facts.evidence else None,
-            counts={one: counts_by_type(day.in_category(one)) for one in (ALL, *day.categories)},
+            counts={one: {kind: count for kind, count in counts_by_type(day.in_category(one)).items() if count} for one in (ALL, *day.categories)},
             papers=tuple(f"{paper.arxiv_id}v{paper.version}" for paper in day.papers),
-            watched=_watched(day),
+            watched={one.name: ids for one in self._options.watch_lists if (ids := tuple(day.watched(one.name)))},
             numbers=day_numbers(day.day, day.papers, day.summaries, self._calendar),
             files=files,
         )
 
-    def _day_files(self, day: SiteDay) -> Iterator[str]:
+    def _day_files(self, day: Day) -> Iterator[str]:
         for language in self._languages:
             for category in (ALL, *shown_categories(day, self._options.categories)):
                 yield from self._category_files(day, language, category)
 
-    def _category_files(self, day: SiteDay, language: Language, category: str) -> Iterator[str]:
+    def _category_files(self, day: Day, language: Language, category: str) -> Iterator[str]:
         values = self._day_values(day, language, category)
         yield self._write(
             "day", paths.day_page(language.tag, day.day, category), language, lambda tag: paths.day_page(tag, day.day, category), **values
@@ -281,7 +282,7 @@ class _Build:
             if len(self._languages) == 1:
                 self._write("day", "index.html", language, **values)
 
-    def _day_values(self, day: SiteDay, language: Language, category: str) -> dict[str, Any]:
+    def _day_values(self, day: Day, language: Language, category: str) -> dict[str, Any]:
         index = self._order.index(day.day)
         exports = [(name, paths.export(language.tag, day.day, category, kind)) for name, kind in (("BibTeX", "bib"), ("JSON Lines", "jsonl"))]
         view = day_view(day, language, self._options.categories, category)
@@ -418,7 +419,7 @@ class _Build:
     def _feeds(self) -> Iterator[str]:
         if not self._order:
             return
-        loaded: dict[date, SiteDay] = {}
+        loaded: dict[date, Day] = {}
         for language in self._languages:
             for category in (ALL, *self._all_categories()):
                 days = self._newest_days(lambda record, category=category: record.total(category) > 0)  # type: ignore[misc]
@@ -430,14 +431,14 @@ class _Build:
     def _newest_days(self, has_papers: Callable[[DayRecord], bool]) -> list[date]:
         return list(islice((day for day in reversed(self._order) if has_papers(self.new.days[day])), self._options.feed_days))
 
-    def _loaded(self, days: Iterable[date], cache: dict[date, SiteDay]) -> list[SiteDay]:
+    def _loaded(self, days: Iterable[date], cache: dict[date, Day]) -> list[Day]:
         for day in days:
             if day not in cache:
                 self.days_read += 1
                 cache[day] = self._corpus.load(day)
         return [cache[day] for day in days]
 
-    def _feed(self, language: Language, category: str, days: Sequence[SiteDay]) -> Iterator[str]:
+    def _feed(self, language: Language, category: str, days: Sequence[Day]) -> Iterator[str]:
         entries = feed_entries((entry for day in days for entry in day.entries(language.tag, category)), category, self._options.feed_days)
         feed = category_feed(
             category,
@@ -448,14 +449,8 @@ class _Build:
         )
         yield from write_feed(self._storage, feed)
 
-    def _watch_feed(self, language: Language, name: str, title: str, days: Sequence[SiteDay]) -> Iterator[str]:
-        reasons = {
-            arxiv_id: [reason.in_words(language) for reason in match.reasons]
-            for day in days
-            for arxiv_id, matches in day.matches.items()
-            for match in matches
-            if match.list_name == name
-        }
+    def _watch_feed(self, language: Language, name: str, title: str, days: Sequence[Day]) -> Iterator[str]:
+        reasons = {arxiv_id: [reason.in_words(language) for reason in match.reasons] for day in days for arxiv_id, match in day.watched(name).items()}
         watched = (entry for day in days for entry in day.entries(language.tag) if entry.paper.arxiv_id in reasons)
         feed = named_feed(
             f"watch-{name}",
@@ -547,15 +542,7 @@ def _site_key(options: SiteOptions, languages: Sequence[Language]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _watched(day: SiteDay) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for paper in day.papers:
-        for match in day.matches.get(paper.arxiv_id, ()):
-            found.setdefault(match.list_name, []).append(paper.arxiv_id)
-    return {name: tuple(ids) for name, ids in found.items()}
-
-
-def _rows_of(day: SiteDay, paper: Paper, languages: Sequence[str]) -> PaperRows:
+def _rows_of(day: Day, paper: Paper, languages: Sequence[str]) -> PaperRows:
     entries = {tag: day.entry(tag, paper) for tag in languages}
     return PaperRows(paper, {tag: entry.summary for tag, entry in entries.items()}, day.facts, day.matches.get(paper.arxiv_id, ()))
 

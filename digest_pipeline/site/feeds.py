@@ -20,15 +20,18 @@ from datetime import date, datetime, time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Template
 
 from digest_pipeline import __version__
 from digest_pipeline.calendar import EASTERN
 from digest_pipeline.models import DigestEntry, id_sort_key
+from digest_pipeline.render.paper import PaperView, named_authors, paper_view
+from digest_pipeline.render.templates import html_environment
 from digest_pipeline.site import paths
 from digest_pipeline.storage import Storage
 from digest_pipeline.taxonomy import falls_under
-from digest_pipeline.text import one_line, printable
+from digest_pipeline.tex.plain import plain_text
+from digest_pipeline.text import one_line, paragraphs
 from digest_pipeline.translation.languages import Language
 
 if TYPE_CHECKING:
@@ -151,35 +154,25 @@ def _eastern_midnight(day: date) -> datetime:
 
 
 def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequence[str]) -> FeedItem:
-    paper, summary = entry.paper, entry.summary
-    title = one_line(summary.translated_title) or one_line(paper.title) or f"arXiv:{paper.arxiv_id}"
+    view, paper = paper_view(entry, language), entry.paper
+    title = plain_text(view.title)
     return FeedItem(
         id=f"https://arxiv.org/abs/{paper.arxiv_id}v{paper.version}#{language.tag}",
         url=f"{site_url}/{paths.paper_page(language.tag, paper.arxiv_id)}" if site_url else paper.abs_url,
         title=f"[v{paper.version}] {title}" if paper.announce_type.is_replacement else title,
-        summary=one_line(summary.tldr),
-        html=_html(entry, language, reasons),
-        authors=_named_authors(paper.authors, language),
+        summary=plain_text(view.tldr),
+        html=_html(view, language, reasons),
+        authors=named_authors(paper.authors, _MOST_NAMED_AUTHORS, language),
         categories=paper.categories,
         published=_eastern_midnight(paper.listing_date),
     )
 
 
-def _named_authors(authors: Sequence[str], language: Language) -> tuple[str, ...]:
-    named = tuple(name for name in map(one_line, authors[:_MOST_NAMED_AUTHORS]) if name)
-    further = len(authors) - _MOST_NAMED_AUTHORS
-    return (*named, language.label("feed", "more_authors").format(count=further)) if further > 0 else named
-
-
-def _html(entry: DigestEntry, language: Language, reasons: Sequence[str]) -> str:
-    summary = entry.summary
+def _html(view: PaperView, language: Language, reasons: Sequence[str]) -> str:
     html: str = _template().render(
-        paper=entry.paper,
-        summary=summary,
+        view=view,
         words=language.labels["feed"],
-        kind=language.label("digest", entry.paper.announce_type.value),
-        untranslated="" if summary.is_translated else language.label("digest", "deferred" if summary.status.value == "deferred" else "untranslated"),
-        authors=_named_authors(entry.paper.authors, language),
+        authors=named_authors(view.paper.authors, _MOST_NAMED_AUTHORS, language),
         reasons=reasons,
         html_lang=language.html_lang,
     )
@@ -187,9 +180,9 @@ def _html(entry: DigestEntry, language: Language, reasons: Sequence[str]) -> str
 
 
 @cache
-def _template() -> Any:
-    environment = Environment(loader=PackageLoader("digest_pipeline", "site/templates"), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"printable": printable, "one_line": one_line}
+def _template() -> Template:
+    environment = html_environment("digest_pipeline.site")
+    environment.filters |= {"plain": plain_text, "paragraphs": paragraphs}
     return environment.get_template("feed_entry.html.jinja")
 
 

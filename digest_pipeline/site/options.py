@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from digest_pipeline import __version__
+from digest_pipeline.render.watch_lists import WatchList, load_watch_lists
 from digest_pipeline.settings import Settings
-from digest_pipeline.site.watch import WatchList, load_watch_lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ What lives here: pure functions from the model's values and a language to plain 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,9 +18,9 @@ from babel.dates import format_date, format_skeleton
 from markupsafe import Markup
 
 from digest_pipeline import taxonomy
-from digest_pipeline.models import ALL, AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, id_sort_key
-from digest_pipeline.site.corpus import SiteDay
-from digest_pipeline.site.watch import WatchMatch
+from digest_pipeline.models import ALL, AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, counts_by_type, id_sort_key
+from digest_pipeline.render.day import Day
+from digest_pipeline.render.matching import WatchMatch
 from digest_pipeline.tex.html import inline_html, paragraphs_html
 from digest_pipeline.tex.plain import text_with_tex
 from digest_pipeline.text import one_line
@@ -258,7 +257,7 @@ class DayView:
         return self.total > _LONG_PAGE
 
 
-def day_view(day: SiteDay, language: Language, configured: Sequence[str], category: str = ALL) -> DayView:
+def day_view(day: Day, language: Language, configured: Sequence[str], category: str = ALL) -> DayView:
     entries = day.entries(language.tag, category)
     views = {e.paper.arxiv_id: paper_view(e, language, day.matches.get(e.paper.arxiv_id, ())) for e in entries}
     papers = [e.paper for e in entries]
@@ -281,7 +280,7 @@ def day_view(day: SiteDay, language: Language, configured: Sequence[str], catego
     )
 
 
-def shown_categories(day: SiteDay, configured: Sequence[str]) -> tuple[str, ...]:
+def shown_categories(day: Day, configured: Sequence[str]) -> tuple[str, ...]:
     """The day's categories: those configured now first and in their order, then those configured when it was made."""
     return (*(one for one in configured if one in day.categories), *(one for one in day.categories if one not in configured))
 
@@ -291,14 +290,8 @@ def category_name(category: str) -> str:
     return taxonomy.category_names().get(category, "")
 
 
-def counts_by_type(papers: Iterable[Paper]) -> dict[str, int]:
-    """Announce type → papers, in the enumeration's order, without zeros."""
-    found = Counter(paper.announce_type for paper in papers)
-    return {kind.value: found[kind] for kind in AnnounceType if found[kind]}
-
-
 def _counts_in_words(papers: Sequence[Paper], language: Language) -> tuple[tuple[str, int], ...]:
-    return tuple((language.label("digest", kind), count) for kind, count in counts_by_type(papers).items())
+    return tuple((language.label("digest", kind), count) for kind, count in counts_by_type(papers).items() if count)
 
 
 def _sections(

@@ -215,7 +215,7 @@ def test_a_long_abstract_is_whole_in_every_paragraph_of_its_note():
 
 def test_three_thousand_authors_are_named_in_part_and_counted():
     digest = digest_of(entry(authors=tuple(f"Author{n}" for n in range(3000)), affiliations=("",) * 3000))
-    assert f"Author{MOST_AUTHORS_NAMED - 1}, ……共 3000 位" in digest
+    assert f"Author{MOST_AUTHORS_NAMED - 1}, 另有 2980 位" in digest
     assert f"Author{MOST_AUTHORS_NAMED}," not in digest
 
 

@@ -17,8 +17,9 @@ from digest_pipeline import tables
 from digest_pipeline.errors import DeliveryError, SettingsError
 from digest_pipeline.models import AnnounceType, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.notify import mail
+from digest_pipeline.papers.ledger import write_facts, write_ledger
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.settings import Settings, load_settings
-from digest_pipeline.site.watch import WatchList
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline_tests.support.loopback import Mailbox, smtp_server
@@ -82,6 +83,7 @@ def storage(tmp_path: Path) -> Storage:
 def write(storage: Storage, entries: tuple[DigestEntry, ...]) -> None:
     storage.write_table(storage.papers_file(DAY), tables.papers_to_table(e.paper for e in entries))
     storage.write_table(storage.summaries_file(DAY, "zh"), tables.summaries_to_table(e.summary for e in entries))
+    write_ledger(storage, DAY, [])
 
 
 def mail_settings(tmp_path: Path, address: str, **more: str) -> Settings:
@@ -90,7 +92,8 @@ def mail_settings(tmp_path: Path, address: str, **more: str) -> Settings:
 
 
 def send(storage: Storage, settings: Settings, *, facts: ListingInfo = FACTS, lists: tuple[WatchList, ...] = (), at: datetime = NOW) -> int:
-    return mail.send_day(storage, settings, facts, lists, now=lambda: at)
+    write_facts(storage, facts)
+    return mail.send_day(storage, settings, facts.listing_date, lists, now=lambda: at)
 
 
 def parts(message: EmailMessage) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.failures import split_advice
 from digest_pipeline.orchestration.mailing import mail_digest
 from digest_pipeline.orchestration.retention import deletable_runs
-from digest_pipeline.papers.ledger import write_facts
+from digest_pipeline.papers.ledger import write_facts, write_ledger
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
 from digest_pipeline.workshop import Workshop
@@ -262,6 +262,7 @@ def publish(instance: DagsterInstance, tmp_path: Path, *entries: DigestEntry, da
     storage.write_table(storage.papers_file(day), tables.papers_to_table(entry.paper for entry in entries))
     storage.write_table(storage.summaries_file(day, "zh"), tables.summaries_to_table(entry.summary for entry in entries))
     write_facts(storage, ListingInfo(day, True, Evidence.RSS, False))
+    write_ledger(storage, day, [])
     instance.report_runless_asset_event(dg.AssetMaterialization("site", partition=day.isoformat()))
 
 

@@ -13,8 +13,8 @@ import pytest
 
 import digest_pipeline.site
 from digest_pipeline.models import AnnounceType, SummaryStatus
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
-from digest_pipeline.site.watch import WatchList
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.site_days import (
     CATEGORIES,

@@ -53,8 +53,8 @@ def test_a_reader_gets_title_summary_text_authors_and_a_link() -> None:
         assert entry.id == "https://arxiv.org/abs/2606.00001v1#zh"
         assert entry.link == f"{SITE}/zh/paper/2606.00001/index.html"
         assert entry.summary == "语言模型学会了泡茶。"
-        assert "我们泡了 $n^2$ 杯茶" in entry.content[0].value
-        assert "We brew $n^2$ cups." in entry.content[0].value
+        assert "我们泡了 n^2 杯茶" in entry.content[0].value
+        assert "We brew n^2 cups." in entry.content[0].value
         assert {tag.term for tag in entry.tags} == {"cs.CL", "cs.IR"}
     assert parsed.feed.title == "arXiv 每日论文：全部类别"
     assert parsed.feed.language == "zh-Hans"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from lxml import html
 
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
-from digest_pipeline.site.watch import WatchList
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.serving import folder_served
 from digest_pipeline_tests.support.site_days import CATEGORIES, listing_days, write_day, write_generated_days

@@ -18,10 +18,10 @@ import pytest
 
 from digest_pipeline.models import AnnounceType, Evidence
 from digest_pipeline.papers.ledger import read_ledger, write_ledger
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.site import views
 from digest_pipeline.site.build import SiteOptions, build_site
 from digest_pipeline.site.views import code_links
-from digest_pipeline.site.watch import WatchList
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline_tests.support.site_days import CATEGORIES, HOSTILE, make_paper, make_summary, quarantined, write_day
