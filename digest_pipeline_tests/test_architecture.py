@@ -29,19 +29,20 @@ MAY_USE: dict[str, set[str]] = {
     "arxiv": {*DOMAIN, "sample"} - {"tables"},
     "papers": {*DOMAIN, "arxiv"} - {"calendar"},
     "translation": {"errors", "models", "settings", "sample", "tex", LANGUAGES},
+    "reading": {LANGUAGES},
     "render": {"errors", "models", "tables", "taxonomy", "storage", "text", "tex", LANGUAGES, "papers"},
     "markdown": {"errors", "models", "text", "tex", "render", LANGUAGES},
     "site": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "papers", "render"},
-    "notify": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "render", "site"} - {"taxonomy", "calendar"},
+    "notify": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "render", "site"} - {"taxonomy", "calendar", "tables"},
     # the rooms put together, without Dagster
     "workshop": {"errors", "calendar", "storage", "settings", "sample", LANGUAGES, "arxiv", "translation"},
     "stages": {"errors", "models", "tables", "workshop", LANGUAGES, "arxiv", "papers", "translation", "markdown", "site"},
     "reconcile": {"models", "tables", "workshop"},
     "forecast": {"errors", "models", "tables", "workshop", "arxiv", "translation"},
-    "doctor": {"errors", "calendar", "settings", "workshop", "arxiv", "translation", "render", "site", "notify"},
+    "doctor": {"errors", "calendar", "settings", "workshop", "arxiv", "translation", "render", "notify"},
     "reference": {"models", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
     # and with it
-    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "papers", "translation", "render", "site", "notify"}
+    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"}
     - {"models", "taxonomy", "storage"},
     "definitions": {"orchestration"},
     "cli": {"errors", "models", "settings", "sample", "workshop", "arxiv", "papers", "translation", "site", "forecast", "doctor", "orchestration"},

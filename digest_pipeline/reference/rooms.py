@@ -36,6 +36,7 @@ WORDS = {
     "markdown": "papers + summaries → Markdown",
     "papers": "kept answers → one typed table",
     "translation": "papers → checked summaries, paid once",
+    "reading": "a paper's full text → passages and checked quotes",
     "render": "one reader and one view for every output; watch lists",
     "tex": "formulas and TeX's text commands → HTML, Unicode, LaTeX",
     "arxiv": "a listing date → arXiv's answers, kept whole",
