@@ -42,8 +42,7 @@ MAY_USE: dict[str, set[str]] = {
     "doctor": {"errors", "calendar", "settings", "workshop", "arxiv", "translation", "render", "notify"},
     "reference": {"models", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
     # and with it
-    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"}
-    - {"models", "taxonomy", "storage"},
+    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"} - {"models", "taxonomy", "storage"},
     "definitions": {"orchestration"},
     "cli": {"errors", "models", "settings", "sample", "workshop", "arxiv", "papers", "translation", "site", "forecast", "doctor", "orchestration"},
 }
