@@ -24,6 +24,11 @@ OK, FAILED, MISUSED = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 well, 1 failed, 2 refused before anything was done."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["hosted"]:
+        from digest_pipeline.hosted.commands import main as hosted
+
+        return hosted(given[1:])
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace, Settings], int] = arguments.command
     try:
@@ -63,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = add("doctor", _doctor, "examine settings, services and machine; exit status 0 well, 1 warnings, 2 errors")
     doctor.add_argument("--offline", action="store_true", help="ask no other machine")
     doctor.add_argument("--json", action="store_true", help="findings as JSON, for programs")
+    add("hosted", _doctor, "run on a code host's runners, with everything kept on the branch digest-data")
     answers = add("answers", _answers, "carry the store of paid answers to another machine")
     answers.add_argument("what", choices=["export", "import"])
     answers.add_argument("file", type=Path)

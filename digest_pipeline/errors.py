@@ -15,6 +15,7 @@
     │   ├── EndpointUnavailable  the endpoint is down for longer than the run may wait    run again later
     │   └── AnswerStoreError     the store of paid answers cannot be read or written      see the message
     ├── StorageError            the data directory cannot be read or written             see the message
+    ├── HostedStateError        the branch that keeps a hosted run's data is out of reach  see the message
     └── DeliveryError            an alert or a message could not be sent                  never fails a run
 
 What lives here: exception classes, their advice, which errors of storage clients two of them stand for, and nothing that
@@ -94,6 +95,10 @@ class AnswerStoreError(TranslationError):
 
 class StorageError(DigestError):
     """The data directory cannot be read or written (disk full, read-only, object store out of reach)."""
+
+
+class HostedStateError(DigestError):
+    """The branch on which a run without a machine of its own keeps everything cannot be read or pushed."""
 
 
 class DeliveryError(DigestError):

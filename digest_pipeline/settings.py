@@ -188,6 +188,11 @@ def setting_name(field: str) -> str:
     return str(alias) if alias else f"DIGEST_{field.upper()}"
 
 
+def secret_settings() -> frozenset[str]:
+    """The environment names of the settings whose values nobody may see."""
+    return frozenset(setting_name(name) for name, field in Settings.model_fields.items() if "Secret" in str(field.annotation))
+
+
 def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = None) -> Settings:
     """Reads environment, `.env` and `digest.toml` (both in `root`); raises SettingsError, naming the setting."""
     environ = os.environ if environ is None else environ
