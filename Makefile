@@ -50,12 +50,16 @@ DAEMON_TESTS := orchestration/test_slow_daemon translation/test_processes transl
 test-daemon: $(VENV)/.dev ## Of the slow tests, those that need nothing more: a real webserver and daemon, kills, the documents' commands
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow -rs $(DAEMON_TESTS:%=digest_pipeline_tests/%.py)
 
-lint: $(VENV)/.dev ## Format, lint, types, secrets, generated documents
+lint: $(VENV)/.dev ## Format, lint, types, secrets, generated documents, workflow files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python .ci/secrets.py
 	@$(BIN)/python -m digest_pipeline.reference --check docs
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci digest.gitlab-ci.yml
+	@$(BIN)/zizmor --offline --quiet --persona pedantic .github/workflows
+	@if command -v actionlint >/dev/null 2>&1; then actionlint; fi
 
 check: lint test ## What a change must pass: lint and the fast tests
 

@@ -37,10 +37,21 @@ _IDENTITY = {
     "GIT_COMMITTER_NAME": "arXiv digest",
     "GIT_COMMITTER_EMAIL": "digest@users.noreply.invalid",
 }
-KEPT = ("raw", "papers", "translated_summaries", "digests", "ledger", "reading_notes", "records", "answers/segments")
+KEPT = (
+    "raw",
+    "papers",
+    "translated_summaries",
+    "digests",
+    "ledger",
+    "reading_notes",
+    "records",
+    "answers/segments",
+    "answers/batches",
+    "answers/endpoints",
+)
 """The folders that go onto the branch. Not `site`, which is made from them; not `private` and `rankings`, as the
 branch of a public repository is public; not the answer store's own files."""
-KEPT_FILES = ("state/batch-days.json", "answers/bookkeeping.json")
+KEPT_FILES = ("state/batch-days.json",)
 _DAY = re.compile(r"(?:^|/)date=(\d{4}-\d{2}-\d{2})/|^digests/[^/]+/(\d{4}-\d{2}-\d{2})/")
 _MADE_BEFORE_THE_LEDGER = ("papers/", "translated_summaries/", "digests/")
 
@@ -55,6 +66,8 @@ class DataBranch:
     checkout: Path
     data: Path
     token: str = field(default="", repr=False)
+    user: str = "x-access-token"
+    """The name that goes with the token: GitHub's, or GitLab's `gitlab-ci-token`."""
     examine: Callable[[Iterable[Path]], None] = lambda _files: None
     """Looks at the files of a push before it; what it raises stops the push."""
     _tip: str | None = field(default=None, init=False)
@@ -214,7 +227,7 @@ class DataBranch:
         """By the environment and for this process only: nothing of it is written to a file or stands among the arguments."""
         if not self.token:
             return {}
-        basic = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
+        basic = base64.b64encode(f"{self.user}:{self.token}".encode()).decode()
         return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
 
     def _safe(self, text: str) -> str:

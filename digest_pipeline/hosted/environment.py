@@ -92,6 +92,11 @@ class Runner:
             )
         return cls("", "", "", "", "", "", "")
 
+    @property
+    def git_user(self) -> str:
+        """The user name that the host expects with `token`."""
+        return "gitlab-ci-token" if self.host == "gitlab" else "x-access-token"
+
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """GitHub's answer to one request below `/repos/<owner>/<name>`; None for an empty one. Raises ApiError."""
         request = urllib.request.Request(  # noqa: S310 - the host's own address

@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from digest_pipeline.arxiv.listing import fetch_listing
 from digest_pipeline.calendar import newest_listing_day
 from digest_pipeline.errors import DigestError, EndpointConfigurationError, HostedStateError, NotPublishedYet, SettingsError
+from digest_pipeline.hosted.bookkeeping import take_in_bookkeeping, write_bookkeeping
 from digest_pipeline.hosted.branch import DataBranch
 from digest_pipeline.hosted.environment import ApiError, Runner, annotate
 from digest_pipeline.hosted.leaks import require_no_secret, secrets_of
@@ -34,7 +35,9 @@ from digest_pipeline.site import paths
 from digest_pipeline.site.build import SiteOptions, build_site
 from digest_pipeline.storage import Storage
 from digest_pipeline.tables import TRANSLATED_SUMMARIES
-from digest_pipeline.translation.store import AnswerStore, month_of, open_store
+from digest_pipeline.translation.cache.open import open_cache
+from digest_pipeline.translation.cache.protocol import ResponseCache
+from digest_pipeline.translation.cache.records import month_of
 from digest_pipeline.workshop import Workshop
 
 NOT_PUBLISHED_YET = 75
@@ -127,11 +130,12 @@ class HostedData:
     @cached_property
     def branch(self) -> DataBranch:
         secrets = secrets_of(self.settings, self.runner.token)
-        return DataBranch(self.checkout, self.storage.local_path("."), self.runner.token, examine=lambda files: require_no_secret(files, secrets))
+        examine = partial(require_no_secret, secrets=secrets)
+        return DataBranch(self.checkout, self.storage.local_path("."), self.runner.token, self.runner.git_user, examine)
 
     @contextmanager
-    def answers(self) -> Iterator[AnswerStore]:
-        store = open_store(self.settings.answers_root, self.now)
+    def answers(self) -> Iterator[ResponseCache]:
+        store = open_cache(self.settings.answers_root, self.now)
         try:
             yield store
         finally:
@@ -141,13 +145,16 @@ class HostedData:
         """Files laid out and answers taken in; zeros on the first run of all."""
         files = self.branch.restore()
         with self.answers() as store:
-            return files, take_in_segments(self.storage, store)
+            answers = take_in_segments(self.storage, store)
+            take_in_bookkeeping(self.storage, store, self.settings)
+        return files, answers
 
     def save(self, message: str, *, is_last: bool = False) -> bool:
         """Pushes what is new; true where there was something. `is_last` also joins the small files of earlier pushes."""
         with self._pushing:
             with self.answers() as store:
                 write_segments(self.storage, store, secrets_of(self.settings, self.runner.token))
+                write_bookkeeping(self.storage, store, self.settings)
             gone = join_segments(self.storage) if is_last else []
             return self.branch.save(message, forget=gone)
 

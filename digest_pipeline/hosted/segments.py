@@ -22,7 +22,8 @@ from pathlib import Path
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.hosted.branch import RESTORED
 from digest_pipeline.storage import Storage
-from digest_pipeline.translation.store import AnswerStore, export_answers, import_answers
+from digest_pipeline.translation.cache.exchange import export_answers, import_answers
+from digest_pipeline.translation.cache.protocol import ResponseCache
 
 FOLDER = "answers/segments"
 _KEY = re.compile(r'"key": "([0-9a-f]+)"')
@@ -31,14 +32,14 @@ LINES_A_FILE = 5_000
 """About 10 MB: code hosts warn of files above 50 MB and refuse those above 100."""
 
 
-def take_in_segments(storage: Storage, store: AnswerStore) -> int:
+def take_in_segments(storage: Storage, store: ResponseCache) -> int:
     """Fills a fresh runner's store from all segments; returns how many answers were new to it."""
     lines = (line for path in segment_files(storage) for line in _lines(path))
     taken, _ = import_answers(store, _without_superseded(lines))
     return taken
 
 
-def write_segments(storage: Storage, store: AnswerStore, secrets: Sequence[str]) -> list[str]:
+def write_segments(storage: Storage, store: ResponseCache, secrets: Sequence[str]) -> list[str]:
     """Writes the answers that no segment has yet; returns the new files' paths, none where all are kept.
 
     A secret that an endpoint repeated in an answer is blanked.

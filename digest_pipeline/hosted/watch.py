@@ -86,10 +86,11 @@ def main(environ: Mapping[str, str] | None = None, now: datetime | None = None) 
     environ = os.environ if environ is None else environ
     runner = Runner.from_environment(environ)
     failed = False
-    for title, act in (
-        ("Watch", lambda: _watch(runner, environ, now or datetime.now(UTC))),
-        ("Keeping the workflow enabled", lambda: keep_enabled(runner)),
-    ):
+    parts: dict[str, Callable[[], None]] = {
+        "Watch": lambda: _watch(runner, environ, now or datetime.now(UTC)),
+        "Keeping the workflow enabled": lambda: keep_enabled(runner),
+    }
+    for title, act in parts.items():
         try:
             act()
         except DigestError as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from digest_pipeline.calendar import load_calendar
 from digest_pipeline.hosted.branch import BRANCH, days_on
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.fake_github import FakeGitHub, fake_github
-from digest_pipeline_tests.support.fake_openai import WORD, FakeOpenAI, error, fake_openai
+from digest_pipeline_tests.support.fake_openai import WORD, FakeOpenAI, fake_openai
 from digest_pipeline_tests.support.workflow_runner import TOKEN, WorkflowResult, WorkflowRunner, bare_repository
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,9 @@ class Fork:
 
     @property
     def paid_twice(self) -> list[str]:
-        return [title for title, count in self.openai.answered.items() if count > 1]
+        """Papers that were asked for twice with the very same words; a later version of a paper has other words."""
+        asked = Counter(json.dumps(one.body["messages"]) for one in self.openai.asked if one.title != WORD)
+        return [words for words, count in asked.items() if count > 1]
 
 
 @contextmanager

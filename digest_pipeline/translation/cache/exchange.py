@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TextIO
 
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.translation.cache.protocol import ResponseCache
 from digest_pipeline.translation.cache.records import CachedAnswer
+
+Imported = tuple[CachedAnswer, tuple[str, ...] | None]
+"""An answer, and why it was rejected; None for a good one."""
+_LINES_AT_ONCE = 2_000
 
 
 def export_answers(store: ResponseCache, file: TextIO) -> int:
@@ -26,22 +31,16 @@ def export_answers(store: ResponseCache, file: TextIO) -> int:
 def import_answers(store: ResponseCache, file: Iterable[str]) -> tuple[int, int]:
     """Takes in what `export_answers` wrote; what is already there stays. Returns (taken, already there)."""
     taken = known = 0
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        answer, reasons = _exported_line(line, number)
-        if _is_known(store, answer, reasons):
-            known += 1
-            continue
-        if reasons is None:
-            store.put(answer)
-        else:
-            store.put_rejected(answer, reasons)
-        taken += 1
+    lines = enumerate(file, 1)
+    while chunk := list(islice(lines, _LINES_AT_ONCE)):
+        read = [_exported_line(line, number) for number, line in chunk if line.strip()]
+        new = _unknown(store, read)
+        store.put_all(new)
+        taken, known = taken + len(new), known + len(read) - len(new)
     return taken, known
 
 
-def _exported_line(line: str, number: int) -> tuple[CachedAnswer, tuple[str, ...] | None]:
+def _exported_line(line: str, number: int) -> Imported:
     try:
         row = json.loads(line)
         reasons = row.get("rejected_for")
@@ -50,7 +49,16 @@ def _exported_line(line: str, number: int) -> tuple[CachedAnswer, tuple[str, ...
         raise AnswerStoreError(f"line {number} is no exported answer: {error!r}", hint="export again; lines before it were taken in") from None
 
 
-def _is_known(store: ResponseCache, answer: CachedAnswer, reasons: tuple[str, ...] | None) -> bool:
-    if reasons is None:
-        return answer.key in store.answers([answer.key])
-    return any(kept == answer for kept, _ in store.rejected(answer.key))
+def _unknown(store: ResponseCache, read: Sequence[Imported]) -> list[Imported]:
+    """Those that the store lacks, each once."""
+    have = set(store.answers([answer.key for answer, reasons in read if reasons is None]))
+    new: list[Imported] = []
+    for answer, reasons in read:
+        if reasons is None:
+            is_known = answer.key in have
+            have.add(answer.key)
+        else:
+            is_known = any(kept == answer for kept, _ in store.rejected(answer.key)) or (answer, reasons) in new
+        if not is_known:
+            new.append((answer, reasons))
+    return new

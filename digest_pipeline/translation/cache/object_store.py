@@ -88,6 +88,13 @@ class ObjectStoreCache:
         with self._lock:
             self._reserved.pop(answer.key, None)
 
+    def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
+        for answer, reasons in answers:
+            if reasons is None:
+                self.put(answer)
+            else:
+                self.put_rejected(answer, reasons)
+
     def discard(self, key: str, reasons: Sequence[str]) -> None:
         answer = self.answers([key]).get(key)
         if answer is not None:

@@ -33,6 +33,9 @@ class ResponseCache(Protocol):
     def put_rejected(self, answer: CachedAnswer, reasons: Sequence[str]) -> None:
         """Keeps a rejected answer for the record and counts its cost: it was paid."""
 
+    def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
+        """Keeps many at once that were paid elsewhere, good ones and, with their reasons, rejected ones; their costs are counted."""
+
     def discard(self, key: str, reasons: Sequence[str]) -> None:
         """Moves a kept answer, which today's checks reject, to the rejected ones. Its cost was counted already."""
 

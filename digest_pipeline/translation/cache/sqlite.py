@@ -89,6 +89,16 @@ class SqliteCache:
             _count(db, answer)
             db.execute("UPDATE leases SET reserved_usd = 0 WHERE key = ? AND owner = ?", (answer.key, self.owner.name))
 
+    def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
+        with self._durable() as db:
+            for answer, reasons in answers:
+                if reasons is None:
+                    row = answer.to_json()
+                    db.execute(_insert("answers", row), row)
+                else:
+                    _keep_rejected(db, answer, reasons)
+                _count(db, answer)
+
     def discard(self, key: str, reasons: Sequence[str]) -> None:
         with self._durable() as db:
             row = db.execute("SELECT * FROM answers WHERE key = ?", (key,)).fetchone()
