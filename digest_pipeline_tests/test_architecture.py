@@ -42,9 +42,24 @@ MAY_USE: dict[str, set[str]] = {
     "doctor": {"errors", "calendar", "settings", "workshop", "arxiv", "translation", "render", "notify"},
     "reference": {"models", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
     # and with it
-    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"} - {"models", "taxonomy", "storage"},
+    "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"} - {"models", "taxonomy"},
     "definitions": {"orchestration"},
-    "cli": {"errors", "models", "settings", "sample", "workshop", "arxiv", "papers", "translation", "site", "forecast", "doctor", "orchestration"},
+    "hosted": {*DOMAIN, "settings", "workshop", "arxiv", "papers", "translation", "site", "notify", "forecast", "orchestration"} - {"taxonomy"},
+    "cli": {
+        "hosted",
+        "errors",
+        "models",
+        "settings",
+        "sample",
+        "workshop",
+        "arxiv",
+        "papers",
+        "translation",
+        "site",
+        "forecast",
+        "doctor",
+        "orchestration",
+    },
 }
 """Room → the rooms it may use. A new line here is a decision; say in the commit why."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from digest_pipeline.errors import HostedStateError
-from digest_pipeline.notify.alerts import secret_values
+from digest_pipeline.notify.redact import secret_values
 from digest_pipeline.settings import Settings
 
 SHORTEST = 8

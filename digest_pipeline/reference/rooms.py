@@ -40,6 +40,7 @@ WORDS = {
     "render": "one reader and one view for every output; watch lists",
     "tex": "formulas and TeX's text commands → HTML, Unicode, LaTeX",
     "arxiv": "a listing date → arXiv's answers, kept whole",
+    "hosted": "runs on a code host's runners, kept on a branch",
     "reference": "the generated documents",
     FOUNDATION: "calendar · errors · data home · nouns · sample · settings · tables · taxonomy · text",
 }
