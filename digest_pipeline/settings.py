@@ -151,6 +151,9 @@ class Settings(BaseSettings):
 
     # pages and feeds
     site_url: str = Field("", description="Public address of data/site/, for the links in feeds and mail. Empty: they lead to arXiv.")
+    site_paper_pages: bool = Field(
+        False, description="A page of its own for every paper, for search engines and previews of links. Off: its row on the day's page is its place."
+    )
     feed_days: int = Field(7, ge=1, le=60, description="How many listing days a feed holds.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Level of the project's own log lines.")
 

@@ -29,8 +29,8 @@ from digest_pipeline.arxiv.listing import fetch_listing
 from digest_pipeline.arxiv.raw_store import RawManifest
 from digest_pipeline.arxiv.sample import keep_sample
 from digest_pipeline.errors import SourceError
-from digest_pipeline.markdown.files import write_digest
-from digest_pipeline.markdown.render import preview
+from digest_pipeline.markdown.read_back import rendered_ids
+from digest_pipeline.markdown.render import preview, render_digest
 from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, SummaryStatus, counts_by_type
 from digest_pipeline.papers.assemble import assemble_papers, counts_by_category
 from digest_pipeline.papers.ledger import day_facts, day_ledger, in_category, usual_size, write_facts, write_ledger
@@ -385,8 +385,17 @@ def _render_one(
     def ledger_of(rendered: Sequence[str]) -> DayLedger:
         return day_ledger(day, category, language.tag, announced_ids=announced, papers=mine, summaries=summaries, rendered_ids=rendered)
 
+    def written(ledger: DayLedger) -> str:
+        text = render_digest(facts, ledger, chosen, language, model=model, generator=GENERATOR)
+        shop.storage.write_text(f"{shop.storage.digest_folder(language.tag, day)}/{category}.md", text)
+        return text
+
     model = shop.settings.model if not facts.is_sample else "recorded answers"
-    return write_digest(shop.storage, facts, chosen, language, category=category, ledger_of=ledger_of, model=model, generator=GENERATOR)
+    expected = ledger_of([p.arxiv_id for p in mine])
+    found = ledger_of(rendered_ids(written(expected)))
+    if found != expected:  # the closing line must say what is really in the file
+        written(found)
+    return found
 
 
 def _ledger_findings(rows: Sequence[DayLedger]) -> Iterable[Finding]:

@@ -142,13 +142,12 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_day_and_paper_have_pages_in_the_language(tag: str, run: Run) -> None:
-    for address in (paths.day_page(tag, DAY), paths.day_page(tag, DAY, CATEGORY), paths.paper_page(tag, run.arxiv_id)):
-        page = _Page(run.site(address))
-        assert page.languages[0] == load_language(tag).html_lang
-        assert ANSWERS[tag].get("tldr", TLDR_EN) in page.text
-    translated_words = ANSWERS[tag].get("translated_title", PAPER.title).partition("⟦1⟧")[0].strip()
-    assert translated_words in _Page(run.site(paths.paper_page(tag, run.arxiv_id))).text
+def test_the_day_has_a_page_in_the_language(tag: str, run: Run) -> None:
+    page = _Page(run.site(paths.day_page(tag, DAY)))
+    assert page.languages[0] == load_language(tag).html_lang
+    assert ANSWERS[tag].get("tldr", TLDR_EN) in page.text
+    translated_words = ANSWERS[tag].get("translated_title", PAPER.title).partition("⟦1⟧")[0].partition("$")[0].strip()
+    assert translated_words in page.text
 
 
 @pytest.mark.parametrize("tag", TAGS)

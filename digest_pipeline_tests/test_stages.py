@@ -60,10 +60,10 @@ def test_a_digest_that_loses_a_paper_says_so_at_its_end_in_its_ledger_and_its_ch
     shop = translated_sample(tmp_path)
     assert all(passed(render(shop, SAMPLE_DAY)).values())
 
-    def forgetful(facts: ListingInfo, ledger: DayLedger, entries: Sequence[DigestEntry], *more: Any, **named: Any) -> tuple[str, ...]:
+    def forgetful(facts: ListingInfo, ledger: DayLedger, entries: Sequence[DigestEntry], *more: Any, **named: Any) -> str:
         return render_digest(facts, ledger, entries[1:] if ledger.category == "cs.IR" else entries, *more, **named)
 
-    monkeypatch.setattr("digest_pipeline.markdown.files.render_digest", forgetful)
+    monkeypatch.setattr("digest_pipeline.stages.render_digest", forgetful)
     report = render(shop, SAMPLE_DAY)
     assert passed(report) == {"every_paper_is_in_the_digest": False, "announced_fetched_and_rendered_are_equal": False}
     (row,) = [row for row in read_ledger(shop.storage, SAMPLE_DAY) if row.category == "cs.IR"]

@@ -32,15 +32,17 @@ from digest_pipeline.render.day import Day
 from digest_pipeline.site import paths
 from digest_pipeline.site.archive import archive_view
 from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows
+from digest_pipeline.site.details import details_files
 from digest_pipeline.site.exports import bibtex_bytes, citation_meta, write_exports
 from digest_pipeline.site.feeds import category_feed, feed_entries, named_feed, write_feed
+from digest_pipeline.site.finder import not_found_page, update_listing_index
 from digest_pipeline.site.manifest import DayRecord, Manifest, read_manifest, write_manifest
 from digest_pipeline.site.options import SiteOptions, SiteSettings
 from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
 from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
 from digest_pipeline.site.statistics import DayCounts, day_numbers, day_rows, statistics_files, statistics_page_data
-from digest_pipeline.site.versions import PaperHistory, history_of
-from digest_pipeline.site.views import category_name, day_view, paper_view, shown_categories, weekday_names
+from digest_pipeline.site.versions import PaperHistory, changes_of, history_of
+from digest_pipeline.site.views import DayView, category_name, day_view, paper_view, weekday_names
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import Language, load_language
 
@@ -51,8 +53,10 @@ _PAPERS_AT_ONCE = 2_000
 """Pages of papers with several listings are made in such batches, so that memory does not grow with the archive."""
 _WRITERS = 8
 """Writing waits for the disk or the object store, not for the processor."""
-_WATCH_DAYS_SHOWN = 14
-"""A watch list's page shows the papers of so many days whole and links to the earlier ones."""
+_WATCH_PAPERS_SHOWN = 200
+"""A watch list's page shows the papers of its newest days, up to so many (a day's are never parted), each once."""
+_WATCH_DAYS_LISTED = 120
+"""So many earlier days it names with a link; the archive leads to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,8 @@ class _Build:
         if not is_idle:
             write_manifest(self._storage, replace(self.old, is_complete=False, due_papers=tuple(sorted(due))))
             self._build_days(pages, outlines.keys(), due)
-            self._build_papers(sorted(due))
+            if self._options.paper_pages:
+                self._build_papers(sorted(due))
         files = self._build_overviews(is_idle)
         self._writer.flush()
         self._remove_stale(files, due)
@@ -233,8 +238,9 @@ class _Build:
         for number, day in enumerate(pages, start=1):
             site_day = self._corpus.load(day)
             self.days_read += 1
-            self.new.days[day] = self._record(site_day, tuple(self._day_files(site_day)))
-            if day in changed:
+            views = {language.tag: day_view(site_day, language, self._options.categories) for language in self._languages}
+            self.new.days[day] = self._record(site_day, views, tuple(self._day_files(site_day, views)))
+            if day in changed and self._options.paper_pages:
                 for paper in site_day.papers:
                     if self._is_made_with_its_day(paper.arxiv_id, changed):
                         self._write_paper([_rows_of(site_day, paper, self._options.languages)])
@@ -250,7 +256,7 @@ class _Build:
             self._storage, replace(self.new, days=so_far, languages=self.old.languages, files=self.old.files, due_papers=tuple(sorted(due)))
         )
 
-    def _record(self, day: Day, files: tuple[str, ...]) -> DayRecord:
+    def _record(self, day: Day, views: Mapping[str, DayView], files: tuple[str, ...]) -> DayRecord:
         return DayRecord(
             signature=self._signatures[day.day],
             content=self._corpus.content_key(day.day),
@@ -261,37 +267,60 @@ class _Build:
             evidence=day.facts.evidence.value if day.facts.evidence else None,
             counts={one: {kind: count for kind, count in counts_by_type(day.in_category(one)).items() if count} for one in (ALL, *day.categories)},
             papers=tuple(f"{paper.arxiv_id}v{paper.version}" for paper in day.papers),
-            watched={one.name: ids for one in self._options.watch_lists if (ids := tuple(day.watched(one.name)))},
+            watched=_watched(next(iter(views.values()))),
             numbers=day_numbers(day.day, day.papers, day.summaries, self._calendar),
             files=files,
         )
 
-    def _day_files(self, day: Day) -> Iterator[str]:
+    def _day_files(self, day: Day, views: Mapping[str, DayView]) -> Iterator[str]:
+        earlier = self._earlier_versions(day)
+        papers = {paper.arxiv_id: paper for paper in day.papers}
         for language in self._languages:
-            for category in (ALL, *shown_categories(day, self._options.categories)):
-                yield from self._category_files(day, language, category)
+            tag = language.tag
+            values = self._day_values(views[tag], language)
+            yield self._write("day", paths.day_page(tag, day.day), language, partial(paths.day_page, day=day.day), **values)
+            changes = {one: changes_of({**held, papers[one].version: papers[one]}) for one, held in earlier.items()}
+            for path, content in details_files(self._renderer, language, day.day, values["view"].papers, papers, changes):
+                yield self._writer.write(path, content)
+            yield from write_exports(self._storage, tag, day.day, ALL, day.entries(tag))
+            if day.day == self._newest:
+                self._write_home(day.day, language, values)
 
-    def _category_files(self, day: Day, language: Language, category: str) -> Iterator[str]:
-        values = self._day_values(day, language, category)
-        yield self._write(
-            "day", paths.day_page(language.tag, day.day, category), language, lambda tag: paths.day_page(tag, day.day, category), **values
-        )
-        yield from write_exports(self._storage, language.tag, day.day, category, day.entries(language.tag, category))
-        if day.day == self._newest and category == ALL:
-            self._write("day", paths.home_page(language.tag), language, paths.home_page, **values)
-            if len(self._languages) == 1:
-                self._write("day", "index.html", language, **values)
+    def _write_home(self, day: date, language: Language, values: Mapping[str, Any]) -> None:
+        """The newest listing's page once more; its permalinks lead to the page that lasts."""
+        home, lasting = paths.home_page(language.tag), paths.day_page(language.tag, day)
+        here = {
+            "at": paths.relative_link(home, lasting),
+            "details": paths.relative_link(home, paths.details(language.tag, day, 0)).removesuffix("00.js"),
+        }
+        self._write("day", home, language, paths.home_page, canonical=lasting, **{**values, **here})
 
-    def _day_values(self, day: Day, language: Language, category: str) -> dict[str, Any]:
-        index = self._order.index(day.day)
-        exports = [(name, paths.export(language.tag, day.day, category, kind)) for name, kind in (("BibTeX", "bib"), ("JSON Lines", "jsonl"))]
-        view = day_view(day, language, self._options.categories, category)
+    def _earlier_versions(self, day: Day) -> dict[str, dict[int, Paper]]:
+        """Id → version → paper, of the day's replacements that an earlier day lists."""
+        wanted: dict[date, list[str]] = {}
+        for paper in day.papers:
+            for listed in self._days_of_papers[paper.arxiv_id] if paper.version > 1 else ():
+                if listed < day.day:
+                    wanted.setdefault(listed, []).append(paper.arxiv_id)
+        found: dict[str, dict[int, Paper]] = {}
+        newest = {paper.arxiv_id: paper.version for paper in day.papers}
+        for listed in sorted(wanted):
+            for row in self._corpus.load_papers(listed, wanted[listed]):
+                if row.paper.version < newest[row.paper.arxiv_id]:
+                    found.setdefault(row.paper.arxiv_id, {})[row.paper.version] = row.paper
+        return found
+
+    def _day_values(self, view: DayView, language: Language) -> dict[str, Any]:
+        index = self._order.index(view.day)
+        exports = [(name, paths.export(language.tag, view.day, ALL, kind)) for name, kind in (("BibTeX", "bib"), ("JSON Lines", "jsonl"))]
         return {
             "view": view,
             "models": view.models,
+            "at": "",
+            "details": "abstracts-",
             "previous_day": self._beside(index, -1),
             "next_day": self._beside(index, 1),
-            "newer": self._later if day.day == self._newest else (),
+            "newer": self._later if view.day == self._newest else (),
             "exports": exports,
         }
 
@@ -333,12 +362,27 @@ class _Build:
         """Everything that belongs to no single day; what depends on papers is left alone where no day changed."""
         files = [*self._assets(), *self._plain_pages()]
         files += self.old.files if is_idle else [*self._watch_pages(), *self._feeds(), *self._statistics()]
+        self._listing_index(is_idle)
         files += self._search_pages()  # always: an index that could not be made last time is due though no day changed
         return tuple(dict.fromkeys(files))
+
+    def _listing_index(self, is_idle: bool) -> None:
+        """Which days list each paper, for the addresses of papers; only the papers of days that changed or went."""
+        if is_idle:
+            return
+        touched = [day for day, record in self.new.days.items() if record is not self.old.days.get(day)]
+        listed = _days_by_id({day: self.new.days[day] for day in touched})
+        gone = _days_by_id({day: record for day, record in self.old.days.items() if day in touched or day not in self.new.days})
+        for path, content in update_listing_index(self._storage, listed, gone):
+            if content:
+                self._writer.write(path, content)
+            else:
+                self._writer.remove(path)
 
     def _assets(self) -> Iterator[str]:
         for name in ASSETS:
             yield self._writer.write(f"assets/{name}", asset(name))
+        yield self._writer.write(paths.NOT_FOUND_PAGE, not_found_page(self._options))
 
     def _plain_pages(self) -> Iterator[str]:
         years = archive_view(self.new.days, self._calendar, self._today)
@@ -354,13 +398,12 @@ class _Build:
         yield self._root_page()
 
     def _root_page(self) -> str:
-        """One language: the newest listing itself, written with its day. Several: a choice."""
-        if len(self._languages) > 1 or self._newest is None:
-            language = self._languages[0]
-            newest = self._newest.isoformat() if self._newest else None
-            choices = [(one, newest) for one in self._languages] if len(self._languages) > 1 else []
-            self._write("home", "index.html", language, choices=choices)
-        return "index.html"
+        """One language: the way to its newest listing. Several, or no listing yet: a page of its own."""
+        language = self._languages[0]
+        if len(self._languages) == 1 and self._newest:
+            return self._write("to_home", "index.html", language)
+        choices = [(one, self._newest.isoformat() if self._newest else None) for one in self._languages] if len(self._languages) > 1 else []
+        return self._write("home", "index.html", language, choices=choices)
 
     def _all_categories(self) -> tuple[str, ...]:
         """Configured ones first, then those only older days have."""
@@ -391,19 +434,23 @@ class _Build:
             yield self._write("watch_overview", paths.watch_overview(language.tag), language, paths.watch_overview, lists=counts)
         for watched in lists:
             days = [(day, self.new.days[day].watched[watched.name]) for day in reversed(self._order) if watched.name in self.new.days[day].watched]
-            shown = [(day, self._corpus.load_papers(day, ids)) for day, ids in days[:_WATCH_DAYS_SHOWN]]
-            earlier = [(day, len(ids)) for day, ids in days[_WATCH_DAYS_SHOWN:]]
+            shown, earlier = _newest_watched(days)
+            rows = [(day, self._corpus.load_papers(day, ids), ids) for day, ids in shown]
             for language in self._languages:
-                yield self._watch_page(watched.name, language, shown, earlier)
+                yield self._watch_page(watched.name, language, rows, earlier)
 
     def _watch_page(
-        self, name: str, language: Language, shown: Sequence[tuple[date, Sequence[PaperRows]]], earlier: Sequence[tuple[date, int]]
+        self,
+        name: str,
+        language: Language,
+        shown: Sequence[tuple[date, Sequence[PaperRows], Mapping[str, int]]],
+        earlier: Sequence[tuple[date, int]],
     ) -> str:
         watched = next(one for one in self._options.watch_lists if one.name == name)
-        days = [
-            (day, [paper_view(_entry(row, language.tag), language, [m for m in row.matches if m.list_name == name]) for row in rows])
-            for day, rows in shown
-        ]
+        days = []
+        for day, rows, numbers in shown:
+            views = [paper_view(_entry(row, language.tag), language, [m for m in row.matches if m.list_name == name]) for row in rows]
+            days.append((day, [(view, paths.details(language.tag, day, numbers[view.id])) for view in views]))
         return self._write(
             "watch",
             paths.watch_page(language.tag, name),
@@ -411,7 +458,8 @@ class _Build:
             lambda tag: paths.watch_page(tag, name),
             watched=watched,
             days=days,
-            earlier=earlier,
+            earlier=earlier[:_WATCH_DAYS_LISTED],
+            has_earlier=len(earlier) > _WATCH_DAYS_LISTED,
         )
 
     # -- feeds ------------------------------------------------------------------------------------
@@ -500,7 +548,7 @@ class _Build:
     def _remove_stale(self, files: Sequence[str], due: Collection[str]) -> None:
         kept = {*files, *(file for record in self.new.days.values() for file in record.files)}
         had = {*self.old.files, *(file for record in self.old.days.values() for file in record.files)}
-        vanished = {one for one in due if one not in self._days_of_papers}
+        vanished = {one for one in due if one not in self._days_of_papers or not self._options.paper_pages}
         had |= {paths.paper_page(tag, one) for one in vanished for tag in {*self.old.languages, *self._options.languages}}
         for tag in set(self.old.languages) - set(self._options.languages):
             had.update(self._found_below(tag))
@@ -524,7 +572,20 @@ class _Build:
         return (found.removeprefix(prefix) for found in site.fs.find(f"{prefix}{folder}"))
 
     def _is_paper_page(self, parts: Sequence[str]) -> bool:
-        return parts[0] in self._options.languages and parts[1] == "paper" and "/".join(parts[2:-1]) in self._days_of_papers
+        return (
+            self._options.paper_pages
+            and parts[0] in self._options.languages
+            and parts[1] == "paper"
+            and "/".join(parts[2:-1]) in self._days_of_papers
+        )
+
+
+def _days_by_id(days: Mapping[date, DayRecord]) -> dict[str, list[date]]:
+    found: dict[str, list[date]] = {}
+    for day, record in days.items():
+        for arxiv_id in record.paper_ids:
+            found.setdefault(arxiv_id, []).append(day)
+    return found
 
 
 def _is_date(text: str) -> bool:
@@ -540,6 +601,29 @@ def _site_key(options: SiteOptions, languages: Sequence[Language]) -> str:
     words = [sorted((room, sorted(table.items())) for room, table in language.labels.items()) for language in languages]
     parts = (options.key, room_key(), words, tables.PAPERS.metadata, version("math-core"), version("babel"))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _newest_watched(
+    days: Sequence[tuple[date, Mapping[str, int]]],
+) -> tuple[list[tuple[date, dict[str, int]]], list[tuple[date, int]]]:
+    """Newest days first: those whose papers are shown (a paper under its newest day only), and the others with their number of papers."""
+    shown: list[tuple[date, dict[str, int]]] = []
+    seen: set[str] = set()
+    for index, (day, ids) in enumerate(days):
+        own = {one: number for one, number in ids.items() if one not in seen}
+        if shown and len(seen) + len(own) > _WATCH_PAPERS_SHOWN:
+            return shown, [(later, len(others)) for later, others in days[index:]]
+        shown.append((day, own))
+        seen.update(own)
+    return [one for one in shown if one[1]], []
+
+
+def _watched(view: DayView) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for number, paper in enumerate(view.papers):
+        for why in paper.why_shown:
+            found.setdefault(why.list_name, {})[paper.id] = number // paths.DETAILS_PAPERS
+    return found
 
 
 def _rows_of(day: Day, paper: Paper, languages: Sequence[str]) -> PaperRows:

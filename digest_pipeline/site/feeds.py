@@ -158,7 +158,7 @@ def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequen
     title = plain_text(view.title)
     return FeedItem(
         id=f"https://arxiv.org/abs/{paper.arxiv_id}v{paper.version}#{language.tag}",
-        url=f"{site_url}/{paths.paper_page(language.tag, paper.arxiv_id)}" if site_url else paper.abs_url,
+        url=f"{site_url}/{paths.paper_row(language.tag, paper.listing_date, paper.arxiv_id)}" if site_url else paper.abs_url,
         title=f"[v{paper.version}] {title}" if paper.announce_type.is_replacement else title,
         summary=plain_text(view.tldr),
         html=_html(view, language, reasons),

@@ -18,7 +18,7 @@ from typing import Any
 from digest_pipeline.storage import Storage
 
 FILE = "site/.build.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class DayRecord:
     """Category or `all` → announce type → papers."""
     papers: tuple[str, ...]
     """Versioned ids, newest first."""
-    watched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Watch list → ids it shows."""
+    watched: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Watch list → ids it shows, each with the number of its file of abstracts."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
     """The day's share of the statistics page."""
     files: tuple[str, ...] = ()
@@ -105,5 +105,4 @@ def _plain(record: DayRecord) -> dict[str, Any]:
 
 
 def _record(data: dict[str, Any]) -> DayRecord:
-    watched = {name: tuple(ids) for name, ids in data["watched"].items()}
-    return DayRecord(**{**data, "papers": tuple(data["papers"].split()), "watched": watched, "files": tuple(data["files"])})
+    return DayRecord(**{**data, "papers": tuple(data["papers"].split()), "files": tuple(data["files"])})

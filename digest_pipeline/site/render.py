@@ -22,7 +22,7 @@ from digest_pipeline.site.views import day_in_words, month_in_words, short_day
 from digest_pipeline.translation.languages import Language, load_language
 
 _ROOM = files("digest_pipeline.site")
-ASSETS = ("style.css", "site.js", "icon.svg", "outputs.css", "search.js")
+ASSETS = ("style.css", "site.js", "rows.js", "narrow.js", "icon.svg", "outputs.css", "search.js")
 
 
 @cache
@@ -78,16 +78,20 @@ class Renderer:
     def __init__(self, options: SiteOptions) -> None:
         self._options = options
 
-    def page(self, template: str, page: str, language: Language, *, place: Callable[[str], str] | None = None, **values: Any) -> bytes:
-        """One page as UTF-8. `page` is its path; `place` gives the same page's path in another language."""
+    def page(
+        self, template: str, page: str, language: Language, *, place: Callable[[str], str] | None = None, canonical: str = "", **values: Any
+    ) -> bytes:
+        """One page as UTF-8. `page` is its path; `place` gives the same page's path in another language, `canonical` its lasting one."""
         at = {tag: place(tag) if place else paths.home_page(tag) for tag in self._options.languages}
+        values |= {"canonical": canonical, "languages": self._language_links(language, at), "asset_key": asset_key()}
+        return self.part(template, page, language, **{"models": (), **values}).encode("utf-8")
+
+    def part(self, template: str, page: str, language: Language, **values: Any) -> str:
+        """A template that stands within the page at `page`."""
         context: dict[str, Any] = {
             "options": self._options,
             "language": language,
-            "languages": self._language_links(language, at),
             "page": page,
-            "models": (),
-            "asset_key": asset_key(),
             "t": _labeller(language),
             "link": lambda to: paths.relative_link(page, to),
             "whole_day": lambda day: day_in_words(day, language),
@@ -96,7 +100,7 @@ class Renderer:
             "instant": _instant,
             **values,
         }
-        return environment().get_template(f"{template}.html.jinja").render(context).encode("utf-8")
+        return environment().get_template(f"{template}.html.jinja").render(context)
 
     def _language_links(self, language: Language, at: dict[str, str]) -> Sequence[LanguageLink]:
         return [LanguageLink(one.name, one.html_lang, at[tag], one is language) for tag in self._options.languages if (one := load_language(tag))]

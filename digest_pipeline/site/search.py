@@ -194,7 +194,7 @@ def record_html(entry: DigestEntry, language: Language, categories: Sequence[str
     more = [language.label("feed", "more_authors").format(count=further)] if further > 0 else []
     return _template().render(
         lang=_index_language(language),
-        page=paths.paper_page(language.tag, paper.arxiv_id),
+        page=paths.paper_row(language.tag, paper.listing_date, paper.arxiv_id),
         day=paper.listing_date.isoformat(),
         title=title or paper.arxiv_id,
         original=one_line(paper.title) if one_line(paper.title) != title else "",

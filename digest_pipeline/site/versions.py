@@ -6,7 +6,7 @@ the rows (`corpus.py`), comparing texts (`difference.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -64,9 +64,14 @@ def history_of(rows: Sequence[PaperRows], language: Language) -> PaperHistory:
         is_sample=newest.facts.is_sample,
         model=summary.model if summary.is_translated else "",
         listings=tuple(_listing(row, language) for row in reversed(rows)),
-        changes=tuple(_change(by_version[a], by_version[b]) for a, b in reversed(list(pairwise(sorted(by_version))))),
+        changes=changes_of(by_version),
         lacks_earlier=newest.paper.version - 1 not in {0, *by_version},
     )
+
+
+def changes_of(by_version: Mapping[int, Paper]) -> tuple[VersionChange, ...]:
+    """What changed from each version we hold to the next one we hold, newest first."""
+    return tuple(_change(by_version[a], by_version[b]) for a, b in reversed(list(pairwise(sorted(by_version)))))
 
 
 def _listing(row: PaperRows, language: Language) -> Listing:

@@ -7,7 +7,8 @@ What lives here: pure functions from the model's values and a language to plain 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -18,19 +19,18 @@ from babel.dates import format_date, format_skeleton
 from markupsafe import Markup
 
 from digest_pipeline import taxonomy
-from digest_pipeline.models import ALL, AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, counts_by_type, id_sort_key
+from digest_pipeline.models import AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, counts_by_type, id_sort_key
 from digest_pipeline.render.day import Day
 from digest_pipeline.render.matching import WatchMatch
+from digest_pipeline.site import paths
 from digest_pipeline.tex.html import inline_html, paragraphs_html
 from digest_pipeline.tex.plain import text_with_tex
 from digest_pipeline.text import one_line
 from digest_pipeline.translation.languages import Language
 
-_AUTHORS_UNFOLDED = 4
+_AUTHORS_UNFOLDED = 2
 _FIRST_HTML_MONTH = (2023, 12)
 """arXiv makes an HTML version of papers submitted since then."""
-_LONG_PAGE = 1_000
-"""Abstracts are two thirds of a day page's bytes: beside 2,855 papers they are 9 of 14 MB that nobody has asked for yet."""
 _STRUCTURE = ("motivation", "method", "result", "conclusion")
 
 
@@ -111,6 +111,7 @@ class PaperView:
     categories: tuple[str, ...]
     tldr: Markup | None
     tldr_en: Markup | None
+    tldr_text: str
     abstract: tuple[Markup, ...]
     """The translated one; empty where there is none."""
     original_abstract: tuple[Markup, ...]
@@ -118,6 +119,8 @@ class PaperView:
     comment: Markup | None
     journal_ref: Markup | None
     doi: Link | None
+    address: str
+    """Where the paper is without these pages: arXiv."""
     links: tuple[Link, ...]
     notes: tuple[Note, ...]
     why_shown: tuple[WhyShown, ...]
@@ -125,16 +128,21 @@ class PaperView:
     updated_at: datetime | None
 
     @property
+    def description(self) -> str:
+        """One line for search engines and previews."""
+        return text_with_tex(self.tldr_text) or self.title_text
+
+    @property
     def anchor(self) -> str:
-        """The paper's element on a day page."""
-        return f"p-{self.id.replace('/', '-')}"
+        """The paper's row on a day's page."""
+        return paths.anchor(self.id)
 
 
 def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMatch] = ()) -> PaperView:
     return _paper_view(entry, language, tuple(matches))
 
 
-@lru_cache(maxsize=4_096)  # a paper stands on the pages of `all` and of its categories, and on its own
+@lru_cache(maxsize=4_096)  # a paper stands on its day's page, on the home page and in the abstracts beside them
 def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatch, ...]) -> PaperView:
     paper, summary = entry.paper, entry.summary
     names = tuple(text_with_tex(name) for name in paper.authors)
@@ -160,12 +168,14 @@ def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatc
         categories=paper.categories,
         tldr=inline_html(tldr) if tldr else None,
         tldr_en=inline_html(tldr_en) if tldr_en and tldr_en != tldr else None,
+        tldr_text=tldr or tldr_en,
         abstract=paragraphs_html(summary.translated_abstract),
         original_abstract=paragraphs_html(paper.abstract),
         structure=tuple((language.label("site", part), inline_html(text)) for part in _STRUCTURE if (text := getattr(summary, part))),
         comment=inline_html(paper.comment) if paper.comment else None,
         journal_ref=inline_html(paper.journal_ref) if paper.journal_ref else None,
         doi=Link(one_line(paper.doi), f"https://doi.org/{quote(one_line(paper.doi), safe='/:;()')}") if paper.doi else None,
+        address=paper.abs_url,
         links=(*_arxiv_links(paper), *code_links(f"{paper.abstract}\n{paper.comment or ''}")),
         notes=tuple(_note(flag, language) for flag in summary.flags),
         why_shown=tuple(WhyShown(m.list_name, m.title, tuple(reason.in_words(language) for reason in m.reasons)) for m in matches),
@@ -226,56 +236,73 @@ class Section:
     title: str
     name: str
     papers: tuple[PaperView, ...]
+    in_category: int = 0
+    """Of a category: how many papers of the day it has in all, cross-lists under other headings and replacements included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to narrow the page: `?field=value`. `anchor` is where its papers begin, for readers without scripts."""
+
+    field: str
+    value: str
+    title: str
+    count: int
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DayView:
-    """One listing day in one language, for all categories or one."""
+    """One listing day in one language."""
 
     day: date
     title: str
-    category: str
-    category_name: str
     announced: bool
     is_sample: bool
     is_reconstructed: bool
     notes: tuple[str, ...]
-    counts: tuple[tuple[str, int], ...]
-    """(announce type in words, papers), types without papers left out."""
+    types: tuple[Choice, ...]
+    """The announce types that have papers; their counts add up to `total`."""
+    categories: tuple[Choice, ...]
+    """The day's categories; a paper counts in each that lists it, so they add up to more than `total`."""
+    watch_lists: tuple[Choice, ...]
     total: int
     untranslated: int
     sections: tuple[Section, ...]
-    categories: tuple[tuple[str, int], ...]
-    """The day's categories with their number of papers, for the links to their pages."""
     ledger: DayLedger | None
     models: tuple[str, ...]
     """Those that wrote the texts shown, as the rows name them."""
 
     @property
-    def is_long(self) -> bool:
-        """Whether the page leads to the abstracts, on the papers' own pages, where a shorter one folds them up."""
-        return self.total > _LONG_PAGE
+    def papers(self) -> tuple[PaperView, ...]:
+        """In the page's order."""
+        return tuple(paper for section in self.sections for paper in section.papers)
+
+    @property
+    def description(self) -> str:
+        """One line for search engines and previews."""
+        return " · ".join([self.title, *(f"{one.title} {one.count}" for one in (*self.types, *self.categories))])
 
 
-def day_view(day: Day, language: Language, configured: Sequence[str], category: str = ALL) -> DayView:
-    entries = day.entries(language.tag, category)
+def day_view(day: Day, language: Language, configured: Sequence[str]) -> DayView:
+    entries = day.entries(language.tag)
     views = {e.paper.arxiv_id: paper_view(e, language, day.matches.get(e.paper.arxiv_id, ())) for e in entries}
-    papers = [e.paper for e in entries]
+    shown = shown_categories(day, configured)
+    sections = tuple(_sections(day, views, language, shown))
     return DayView(
         day=day.day,
         title=day_in_words(day.day, language),
-        category=category,
-        category_name=category_name(category),
         announced=day.facts.announced,
         is_sample=day.facts.is_sample,
         is_reconstructed=day.facts.evidence is Evidence.ID_BLOCK,
         notes=day.facts.notes,
-        counts=_counts_in_words(papers, language),
-        total=len(papers),
+        types=tuple(Choice("type", kind, language.label("digest", kind), count) for kind, count in counts_by_type(day.papers).items() if count),
+        categories=tuple(_category_choices(day, shown, {one.id for one in sections})),
+        watch_lists=tuple(_watch_choices(views.values())),
+        total=len(entries),
         untranslated=sum(not e.summary.is_translated for e in entries),
-        sections=tuple(_sections(papers, views, language, shown_categories(day, configured), category)),
-        categories=tuple((one, len(day.in_category(one))) for one in shown_categories(day, configured)),
-        ledger=day.ledger_of(language.tag, category),
+        sections=sections,
+        ledger=day.ledger_of(language.tag),
         models=tuple(sorted({e.summary.model for e in entries if e.summary.is_translated and e.summary.model})),
     )
 
@@ -290,46 +317,55 @@ def category_name(category: str) -> str:
     return taxonomy.category_names().get(category, "")
 
 
-def _counts_in_words(papers: Sequence[Paper], language: Language) -> tuple[tuple[str, int], ...]:
-    return tuple((language.label("digest", kind), count) for kind, count in counts_by_type(papers).items() if count)
+def _category_choices(day: Day, shown: Sequence[str], sections: Collection[str]) -> Iterator[Choice]:
+    for category in shown:
+        section = section_id(category)
+        yield Choice("category", category, category, len(day.in_category(category)), section if section in sections else "")
 
 
-def _sections(
-    papers: Sequence[Paper], views: Mapping[str, PaperView], language: Language, categories: Sequence[str], category: str
-) -> Iterable[Section]:
-    """Watched papers first, replacements last; between them by category, or by announce type on a category's page."""
-    watched = [p for p in papers if views[p.arxiv_id].why_shown]
-    others = [p for p in papers if not views[p.arxiv_id].why_shown]
+def _watch_choices(views: Iterable[PaperView]) -> Iterator[Choice]:
+    found = Counter((one.list_name, one.title) for view in views for one in view.why_shown)
+    for (name, title), count in found.items():
+        yield Choice("watch", name, title, count, "watched")
+
+
+def section_id(category: str) -> str:
+    return category.replace(".", "-")
+
+
+def _sections(day: Day, views: Mapping[str, PaperView], language: Language, categories: Sequence[str]) -> Iterator[Section]:
+    """Watched papers first, replacements last; between them by category, or by announce type where there is only one."""
+    watched = [p for p in day.papers if views[p.arxiv_id].why_shown]
+    others = [p for p in day.papers if not views[p.arxiv_id].why_shown]
     fresh = [p for p in others if not p.announce_type.is_replacement]
-    by_type = category != ALL or len(categories) <= 1
-    groups = [("watched", language.label("site", "watched"), "", watched)]
-    groups += _groups_by_type(fresh, language) if by_type else _groups_by_category(fresh, categories)
-    groups.append(("replacements", language.label("site", "replacements"), "", [p for p in others if p.announce_type.is_replacement]))
-    for name, title, english, members in groups:
+    groups: list[_Group] = [("watched", language.label("site", "watched"), "", watched, 0)]
+    groups += _groups_by_type(fresh, language) if len(categories) <= 1 else _groups_by_category(day, fresh, categories)
+    groups.append(("replacements", language.label("site", "replacements"), "", [p for p in others if p.announce_type.is_replacement], 0))
+    for name, title, english, members, in_category in groups:
         if members:
-            yield Section(name, title, english, tuple(views[p.arxiv_id] for p in members))
+            yield Section(name, title, english, tuple(views[p.arxiv_id] for p in members), in_category)
 
 
-_Group = tuple[str, str, str, list[Paper]]
+_Group = tuple[str, str, str, list[Paper], int]
 
 
 def _groups_by_type(papers: Sequence[Paper], language: Language) -> list[_Group]:
     return [
-        ("new", language.label("site", "new_papers"), "", [p for p in papers if p.announce_type is AnnounceType.NEW]),
-        ("cross", language.label("site", "cross_lists"), "", [p for p in papers if p.announce_type is AnnounceType.CROSS]),
+        ("new", language.label("site", "new_papers"), "", [p for p in papers if p.announce_type is AnnounceType.NEW], 0),
+        ("cross", language.label("site", "cross_lists"), "", [p for p in papers if p.announce_type is AnnounceType.CROSS], 0),
     ]
 
 
-def _groups_by_category(papers: Sequence[Paper], categories: Sequence[str]) -> list[_Group]:
+def _groups_by_category(day: Day, papers: Sequence[Paper], categories: Sequence[str]) -> list[_Group]:
     groups: list[_Group] = []
     for category in categories:
         members = [p for p in papers if home_category(p, categories) == category]
         members.sort(key=lambda p: p.announce_type is AnnounceType.CROSS)  # stable: newest id first within new and cross
-        groups.append((category.replace(".", "-"), category, category_name(category), members))
+        groups.append((section_id(category), category, category_name(category), members, len(day.in_category(category))))
     return groups
 
 
 def home_category(paper: Paper, categories: Sequence[str]) -> str:
-    """Where a paper stands on the page of all: the first of its own categories, primary first, that is configured."""
+    """Where a paper stands on the page: the first of its own categories, primary first, that is configured."""
     homes = (one for own in paper.categories for one in categories if taxonomy.falls_under(own, one))
     return next(homes, categories[0] if categories else "")

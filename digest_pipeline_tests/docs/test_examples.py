@@ -123,7 +123,7 @@ def test_a_new_language_and_a_new_provider_make_a_digest(tmp_path: Path) -> None
     facts = ListingInfo(PAPER.listing_date, True, Evidence.RSS, False)
     ids = [PAPER.arxiv_id]
     ledger = day_ledger(PAPER.listing_date, ALL, "it", announced_ids=ids, papers=[PAPER], summaries={ids[0]: summary}, rendered_ids=ids)
-    (digest,) = render_digest(facts, ledger, [DigestEntry(PAPER, summary)], italian(), model="a-program", generator="test")
+    digest = render_digest(facts, ledger, [DigestEntry(PAPER, summary)], italian(), model="a-program", generator="test")
     assert rendered_ids(digest) == ids
     assert "# Riassunto" in digest
 

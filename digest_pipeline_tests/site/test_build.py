@@ -14,6 +14,7 @@ import pytest
 import digest_pipeline.site
 from digest_pipeline.models import AnnounceType, SummaryStatus
 from digest_pipeline.render.watch_lists import WatchList
+from digest_pipeline.site import paths
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.site_days import (
@@ -28,6 +29,7 @@ from digest_pipeline_tests.support.site_days import (
 
 DAYS = listing_days(date(2026, 6, 1), 4)
 OPTIONS = SiteOptions(languages=("zh",), categories=CATEGORIES, pages_only=True)
+WITH_PAPERS = replace(OPTIONS, paper_pages=True)
 
 
 def build(storage: Storage, options: SiteOptions = OPTIONS, today: date = DAYS[-1]) -> SiteReport:
@@ -65,8 +67,15 @@ def test_a_first_build_makes_every_page_readers_were_promised(storage: Storage) 
     report = build(storage)
     made = files(storage)
     assert {"index.html", "zh/index.html", "zh/archive/index.html", "zh/categories/index.html", "zh/about/index.html"} <= made.keys()
-    assert {"zh/2026-06-01/index.html", "zh/2026-06-01/cs.CL.html", "zh/2026-06-01/cs.IR.html", "zh/2026-06-01/all.bib"} <= made.keys()
+    assert {
+        "zh/2026-06-01/index.html",
+        "zh/2026-06-01/abstracts-00.js",
+        "zh/2026-06-01/all.jsonl",
+        "zh/2026-06-01/all.bib",
+        "404.html",
+    } <= made.keys()
     assert {"zh/feeds/all.xml", "zh/feeds/cs.CL.rss.xml", "zh/feeds/cs.IR.json", "assets/style.css"} <= made.keys()
+    assert not any(path.endswith(("cs.CL.html", "cs.CL.bib")) or "/paper/" in path for path in made)
     assert report.days == report.days_built == 3
     assert report.unfinished_days == ()
 
@@ -102,10 +111,10 @@ def test_a_day_written_again_with_the_same_content_is_left_alone(storage: Storag
 
 
 def test_a_mended_translation_reaches_the_day_and_the_paper(storage: Storage) -> None:
-    build(storage)
+    build(storage, WITH_PAPERS)
     papers = generated_papers(DAYS[2], 5)
     write_day(storage, DAYS[2], papers, summaries=[make_summary(papers[0], translated_title="改过的标题")])
-    build(storage)
+    build(storage, WITH_PAPERS)
     assert "改过的标题" in page(storage, "zh/2026-06-03/index.html")
     assert "改过的标题" in page(storage, f"zh/paper/{papers[0].arxiv_id}/index.html")
 
@@ -113,40 +122,44 @@ def test_a_mended_translation_reaches_the_day_and_the_paper(storage: Storage) ->
 def test_a_replacement_joins_the_paper_page_of_the_first_version(storage: Storage) -> None:
     first = make_paper("2606.77777", DAYS[0], abstract="We measure ten things and find that eight of them are large enough to matter.")
     write_day(storage, DAYS[0], [first])
-    build(storage)
+    build(storage, WITH_PAPERS)
     assert "v2" not in page(storage, "zh/paper/2606.77777/index.html")
     second = replace(first, version=2, announce_type=AnnounceType.REPLACE, listing_date=DAYS[3], abstract=first.abstract.replace("eight", "nine"))
     write_day(storage, DAYS[3], [second])
-    report = build(storage)
+    report = build(storage, WITH_PAPERS)
     html = page(storage, "zh/paper/2606.77777/index.html")
     assert "<del>eight</del><ins>nine</ins>" in html
     assert "2026-06-01/index.html#p-2606.77777" in html
     assert "2026-06-04/index.html#p-2606.77777" in html
+    assert "<del>eight</del><ins>nine</ins>" in page(storage, "zh/2026-06-04/abstracts-00.js")
+    assert json.loads(page(storage, "ids/2606-77.json")) == {"2606.77777": "2026-06-01 2026-06-04"}
     assert report.days_built == 2, "the first version's own day is not made again"
 
 
 def test_a_paper_that_vanished_from_a_day_loses_its_page_and_its_rows(storage: Storage) -> None:
-    build(storage)
+    build(storage, WITH_PAPERS)
     papers = generated_papers(DAYS[2], 5)
     write_day(storage, DAYS[2], papers[1:])
-    report = build(storage)
+    report = build(storage, WITH_PAPERS)
     assert f"zh/paper/{papers[0].arxiv_id}/index.html" not in files(storage)
     assert report.files_removed == 1
     assert papers[0].arxiv_id not in page(storage, "zh/2026-06-03/index.html")
+    assert papers[0].arxiv_id not in page(storage, paths.listing_index(papers[0].arxiv_id))
 
 
 def test_a_day_that_vanished_takes_its_pages_along_but_not_those_of_papers_listed_elsewhere(storage: Storage) -> None:
     first = make_paper("2606.77777", DAYS[1])
     write_day(storage, DAYS[1], [first, make_paper("2606.77776", DAYS[1])])
     write_day(storage, DAYS[2], [replace(first, version=2, announce_type=AnnounceType.REPLACE, listing_date=DAYS[2])])
-    build(storage)
+    build(storage, WITH_PAPERS)
     for file in ("papers", "ledger"):
         for one in storage.local_path(f"{file}/date={DAYS[1]}").iterdir():
             one.unlink()
-    build(storage)
+    build(storage, WITH_PAPERS)
     made = files(storage)
     assert not any(path.startswith("zh/2026-06-02/") for path in made)
     assert "zh/paper/2606.77776/index.html" not in made
+    assert json.loads(page(storage, "ids/2606-77.json")) == {"2606.77777": "2026-06-03"}
     assert "2026-06-02" not in page(storage, "zh/paper/2606.77777/index.html")
     assert "2026-06-02/index.html" not in page(storage, "zh/2026-06-01/index.html")
 
@@ -172,7 +185,7 @@ def test_a_language_that_is_dropped_leaves_nothing_behind(storage: Storage) -> N
 
 def test_a_language_configured_later_shows_older_days_in_the_original(storage: Storage) -> None:
     build(storage, replace(OPTIONS, languages=("zh", "fr")))
-    assert "Pas encore traduit" in page(storage, "fr/2026-06-01/index.html")
+    assert "Pas encore traduit" in page(storage, "fr/2026-06-01/abstracts-00.js")
 
 
 class _Killed(BaseException):
@@ -251,7 +264,8 @@ def test_no_day_at_all_still_makes_a_site(tmp_path: Path) -> None:
     assert "还没有数据" in page(storage, "index.html")
     write_day(storage, DAYS[0], generated_papers(DAYS[0], 2))
     build(storage)
-    assert 'class="paper"' in page(storage, "index.html")
+    assert 'url=zh/index.html"' in page(storage, "index.html")
+    assert 'class="paper"' in page(storage, "zh/index.html")
 
 
 def test_several_languages_begin_with_a_choice(storage: Storage) -> None:
@@ -262,8 +276,9 @@ def test_several_languages_begin_with_a_choice(storage: Storage) -> None:
 
 def test_an_old_style_id_keeps_its_slash_in_the_address(storage: Storage) -> None:
     write_day(storage, DAYS[3], [make_paper("hep-ex/0406020", DAYS[3], version=3, announce_type=AnnounceType.REPLACE)])
-    build(storage)
+    build(storage, WITH_PAPERS)
     assert "https://arxiv.org/abs/hep-ex/0406020" in page(storage, "zh/paper/hep-ex/0406020/index.html")
+    assert json.loads(page(storage, "ids/hep-ex-0406.json")) == {"hep-ex/0406020": "2026-06-04"}
     assert 'href="../paper/hep-ex/0406020/index.html"' in page(storage, "zh/2026-06-04/index.html")
 
 
@@ -279,7 +294,7 @@ def test_watched_papers_come_first_and_have_their_page_and_feed(storage: Storage
     build(storage, watching)
     html = page(storage, "zh/2026-06-04/index.html")
     assert html.index("p-2606.00999") < html.index("p-2606.01002")
-    assert "Reading Tables" in page(storage, "zh/watch/tables/index.html")
+    assert 'href="../../2026-06-04/index.html#p-2606.00999"' in page(storage, "zh/watch/tables/index.html")
     assert "Reading Tables" in page(storage, "zh/feeds/watch-tables.xml")
     assert "没有匹配的论文" in page(storage, "zh/watch/nothing/index.html")
 
@@ -300,15 +315,16 @@ def test_deferred_papers_say_that_they_wait_and_quarantined_ones_why(storage: St
     write_day(storage, DAYS[3], [paper, other], summaries=[waiting, refused])
     build(storage)
     html = page(storage, "zh/2026-06-04/index.html")
-    assert "尚未翻译" in html
-    assert "only 3 % Han letters" in html
+    assert "待翻译" in html
+    assert "尚未翻译" in page(storage, "zh/2026-06-04/abstracts-00.js")
+    assert "only 3 % Han letters" in page(storage, "zh/2026-06-04/abstracts-00.js")
 
 
 def test_an_error_while_writing_ends_the_build_and_the_next_one_repairs_it(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Storage.write_if_changed
 
     def full_disk(self: Storage, relative: str, content: bytes) -> bool:
-        if relative.endswith("2026-06-02/cs.CL.html"):
+        if relative.endswith("2026-06-02/index.html"):
             raise OSError(28, "No space left on device")
         return write(self, relative, content)
 
@@ -317,7 +333,7 @@ def test_an_error_while_writing_ends_the_build_and_the_next_one_repairs_it(stora
         with pytest.raises(OSError, match="No space left"):
             build(storage)
     build(storage)
-    assert "zh/2026-06-02/cs.CL.html" in files(storage)
+    assert "zh/2026-06-02/index.html" in files(storage)
 
 
 def test_the_manifest_is_small(storage: Storage) -> None:

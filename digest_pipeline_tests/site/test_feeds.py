@@ -51,7 +51,7 @@ def test_a_reader_gets_title_summary_text_authors_and_a_link() -> None:
         (entry,) = parsed.entries
         assert entry.title == "论语言模型如何泡茶"
         assert entry.id == "https://arxiv.org/abs/2606.00001v1#zh"
-        assert entry.link == f"{SITE}/zh/paper/2606.00001/index.html"
+        assert entry.link == f"{SITE}/zh/2026-06-02/index.html#p-2606.00001"
         assert entry.summary == "语言模型学会了泡茶。"
         assert "我们泡了 n^2 杯茶" in entry.content[0].value
         assert "We brew n^2 cups." in entry.content[0].value

@@ -55,8 +55,8 @@ def test_a_build_leaves_feeds_exports_statistics_and_search_for_every_language(s
             assert feed(storage, f"{tag}/feeds/{category}.xml").entries
             assert feed(storage, f"{tag}/feeds/{category}.rss.xml").entries
             assert json.loads(storage.read_text(f"site/{tag}/feeds/{category}.json"))["items"]
-            assert storage.exists(f"site/{tag}/{DAYS[0]}/{category}.jsonl")
-            assert storage.exists(f"site/{tag}/{DAYS[0]}/{category}.bib")
+        assert storage.exists(f"site/{tag}/{DAYS[0]}/all.jsonl")
+        assert storage.exists(f"site/{tag}/{DAYS[0]}/all.bib")
         assert len(storage.read_text(f"site/{tag}/statistics/statistics.csv").splitlines()) == 1 + len(DAYS)
         assert storage.exists(f"site/{tag}/search/2026-06/pagefind-entry.json")
         assert "搜索" in storage.read_text("site/zh/search/index.html")

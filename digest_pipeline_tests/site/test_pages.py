@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 from xml.etree.ElementTree import Element
 
@@ -19,7 +21,7 @@ import pytest
 from digest_pipeline.models import AnnounceType, Evidence
 from digest_pipeline.papers.ledger import read_ledger, write_ledger
 from digest_pipeline.render.watch_lists import WatchList
-from digest_pipeline.site import views
+from digest_pipeline.site import paths
 from digest_pipeline.site.build import SiteOptions, build_site
 from digest_pipeline.site.views import code_links
 from digest_pipeline.storage import Storage
@@ -28,7 +30,7 @@ from digest_pipeline_tests.support.site_days import CATEGORIES, HOSTILE, make_pa
 
 FIRST, HOLIDAY, LAST = date(2026, 5, 22), date(2026, 5, 25), date(2026, 5, 27)
 LISTS = (WatchList("dialogue", "对话 <b>", keywords=("dialogue agents",)),)
-OPTIONS = SiteOptions(languages=("zh", "en"), categories=CATEGORIES, watch_lists=LISTS)
+OPTIONS = SiteOptions(languages=("zh", "en"), categories=CATEGORIES, watch_lists=LISTS, paper_pages=True)
 MANY_AUTHORS = tuple(f"Author {n}" for n in range(3_000))
 
 
@@ -62,11 +64,25 @@ class Site:
             self.complaints[path] = parser.errors
         return self._parsed[path]
 
+    def details(self, folder: str) -> dict[str, Any]:
+        """arXiv id → what opens below its row, of one day and language."""
+        found: dict[str, Any] = {}
+        for file in sorted((self.root / folder).glob("abstracts-*.js")):
+            for arxiv_id, (html, _) in details_in(file.read_text(encoding="utf-8")).items():
+                found[arxiv_id] = html5lib.parseFragment(html, namespaceHTMLElements=False)
+        return found
+
     def ids(self, path: str) -> list[str]:
         return [name for one in self.page(path).iter() if (name := one.get("id"))]
 
     def pages(self) -> Iterator[str]:
         return (one.relative_to(self.root).as_posix() for one in sorted(self.root.rglob("*.html")) if "/search/20" not in one.as_posix())
+
+
+def details_in(script: str) -> dict[str, list[str]]:
+    """arXiv id → (HTML, BibTeX) of one file of abstracts."""
+    found: dict[str, list[str]] = json.loads(script.removeprefix("digest.addDetails(").removesuffix(");\n"))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +144,8 @@ def test_every_link_leads_to_a_file_and_an_element_that_exist(site: Site) -> Non
             if not target or urlsplit(target).scheme or element.tag == "math":
                 continue
             file, fragment = urldefrag(target)
-            found = posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(urlsplit(file).path))) if file else path
-            assert (site.root / found).is_file(), f"{path} links to {target}"
+            found = posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(urlsplit(file).path))) if urlsplit(file).path else path
+            assert path == "404.html" or (site.root / found).is_file(), f"{path} links to {target}"
             assert not fragment or fragment in ids(found), f"{path} links to {target}"
 
 
@@ -159,64 +175,88 @@ def test_every_paper_of_the_day_stands_on_it_exactly_once(site: Site) -> None:
     assert len(ids) == len(set(ids)) == 7 + len(HOSTILE)
 
 
-def test_the_translated_title_comes_first_then_the_original_then_the_tldr(site: Site) -> None:
-    html = site.html(DAY)
-    start = html.index('id="p-2605.20007"')
-    places = [html.index(part, start) for part in ("面向长上下文检索的稀疏路由", "Sparse Routing for", 'class="tldr"', 'class="abstract"')]
-    assert places == sorted(places)
+def test_a_row_has_title_tldr_authors_category_permalink_and_a_button_for_its_bibtex(site: Site) -> None:
+    row = by_id(site.page(DAY), "p-2605.20007")
+    assert row.get("data-arxiv-id") == "2605.20007"
+    assert text(next(row.iter("h3"))) == "面向长上下文检索的稀疏路由"
+    assert text(by_class(row, "tldr")[0]).startswith("稀疏路由只读取")
+    assert text(by_class(row, "by")[0]) == "Ana Lindqvist, Wei Zhang"
+    assert text(by_class(row, "cats")[0]) == "cs.IR"
+    assert [one.get("href") for one in row.iter("a")] == ["../paper/2605.20007/index.html", "#p-2605.20007"]
+    assert text(next(row.iter("button"))) == "BibTeX"
 
 
-def test_the_abstract_is_folded_with_the_original_beside_it(site: Site) -> None:
-    abstract = next(one for one in by_id(site.page(DAY), "p-2605.20007").iter("details") if one.get("class") == "abstract")
-    assert abstract.get("open") is None
-    assert len(by_class(abstract, "text")) == 2
-    assert by_class(abstract, "original")[0].get("lang") == "en"
+def test_the_abstract_lies_beside_the_page_with_the_original_beside_it(site: Site) -> None:
+    assert not by_class(site.page(DAY), "texts")
+    opened = site.details("zh/2026-05-27")["2605.20007"]
+    assert text(by_class(opened, "original-title")[0]).startswith("Sparse Routing for")
+    assert len(by_class(opened, "text")) == 2
+    assert by_class(opened, "original")[0].get("lang") == "en"
+    assert {one.get("href") for one in by_class(opened, "links")[0].iter("a")} >= {"https://arxiv.org/abs/2605.20007"}
 
 
-def test_a_very_long_page_leads_to_the_abstracts_and_a_shorter_one_folds_them_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "_LONG_PAGE", 2)
+def test_what_opens_is_well_formed(site: Site) -> None:
+    for arxiv_id, html in ((one, html) for file in site.root.glob("zh/*/abstracts-*.js") for one, (html, _) in details_in(file.read_text()).items()):
+        parser = html5lib.HTMLParser()
+        parser.parseFragment(html)
+        assert not [error for error in parser.errors if error[1] != "non-void-element-with-trailing-solidus"], arxiv_id
+
+
+def test_bibtex_for_the_clipboard_is_the_papers_own_without_its_abstract(site: Site) -> None:
+    _, bibtex = details_in((site.root / "zh/2026-05-27/abstracts-00.js").read_text())["2605.20007"]
+    assert bibtex.startswith("@misc{arxiv-2605.20007,")
+    assert "abstract =" not in bibtex
+
+
+def test_abstracts_come_in_files_of_some_papers_in_the_order_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "DETAILS_PAPERS", 2)
     storage = Storage(tmp_path)
-    papers = [
-        make_paper(f"2605.2000{n}", LAST, categories=("cs.CL",) if n < 3 else ("cs.IR",), primary_category="cs.CL" if n < 3 else "cs.IR")
-        for n in (1, 2, 3)
-    ]
-    write_day(storage, LAST, papers)
+    write_day(storage, LAST, [make_paper(f"2605.2000{n}", LAST) for n in (1, 2, 3)])
     build_site(storage, SiteOptions(languages=("zh",), categories=CATEGORIES), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
     built = Site(storage.local_path("site"))
-    cards = by_class(built.page(DAY), "paper")
-    assert len(cards) == 3
-    assert not by_class(built.page(DAY), "texts")
-    assert {one.get("href") for card in cards for one in by_class(card, "to-abstract")} == {
-        f"../paper/{p.arxiv_id}/index.html#abstract" for p in papers
-    }
-    assert "abstract" in built.ids("zh/paper/2605.20001/index.html")
-    assert len(by_class(built.page(DAY.replace("index", "cs.CL")), "texts")) == 2
+    rows = [one.get("data-arxiv-id") for one in by_class(built.page(DAY), "paper")]
+    files = [list(details_in(file.read_text())) for file in sorted((built.root / "zh/2026-05-27").glob("abstracts-*.js"))]
+    assert files == [rows[:2], rows[2:]]
 
 
-def test_three_thousand_authors_are_folded_and_all_there(site: Site) -> None:
-    authors = next(one for one in by_id(site.page(DAY), "p-2605.20009").iter("details") if one.get("class") == "authors")
-    summary = authors.find("summary")
-    assert summary is not None
-    assert text(summary) == "Author 0, Author 1, Author 2, Author 3 等另外 2996 位"
+def test_without_pages_of_their_own_rows_lead_to_arxiv_and_no_paper_has_a_file(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    write_day(storage, LAST, [make_paper(f"2605.2000{n}", LAST) for n in (1, 2, 3)])
+    build_site(storage, SiteOptions(languages=("zh",), categories=CATEGORIES), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
+    built = Site(storage.local_path("site"))
+    row = by_id(built.page(DAY), "p-2605.20001")
+    assert next(row.iter("a")).get("href") == "https://arxiv.org/abs/2605.20001"
+    assert not (built.root / "zh/paper").exists()
+    assert json.loads((built.root / "ids/2605-20.json").read_text()) == {f"2605.2000{n}": "2026-05-27" for n in (1, 2, 3)}
+
+
+def test_three_thousand_authors_are_named_on_a_line_and_all_there_once_opened(site: Site) -> None:
+    assert text(by_class(by_id(site.page(DAY), "p-2605.20009"), "by")[0]) == "Author 0, Author 1 等另外 2998 位"
+    authors = by_class(site.details("zh/2026-05-27")["2605.20009"], "authors")[0]
     assert text(authors).endswith("Author 2999")
 
 
 def test_replacements_stand_apart_at_the_end_with_their_version(site: Site) -> None:
     groups = by_class(site.page(DAY), "group")
     assert [one.get("aria-labelledby") for one in groups] == ["watched", "cs-CL", "cs-IR", "replacements"]
-    assert "v2" in text(by_class(groups[-1], "marks")[0])
+    assert "v2" in text(by_class(groups[-1], "meta")[0])
 
 
 def test_a_cross_listed_paper_is_marked_as_such(site: Site) -> None:
-    assert "交叉列表" in text(by_class(by_id(site.page(DAY), "p-2605.20006"), "marks")[0])
+    assert "交叉列表" in text(by_class(by_id(site.page(DAY), "p-2605.20006"), "meta")[0])
 
 
-def test_contents_name_each_section_with_its_number_of_papers(site: Site) -> None:
+def test_every_number_counts_what_it_says(site: Site) -> None:
     root = site.page(DAY)
-    for link in by_class(root, "contents")[0].iter("a"):
-        section = by_id(root, link.get("href", "")[1:])
-        count = text(by_class(section, "n")[0])
-        assert text(link).endswith(count)
+    rows = by_class(root, "paper")
+    for section in by_class(root, "group"):
+        assert text(by_class(section, "n")[0]) == str(len(by_class(section, "paper")))
+    chips = {urlsplit(one.get("href", "")).query: text(one).split()[-1] for one in by_class(root, "chips")[0].iter("a")}
+    in_category = sum("cs.CL" in text(by_class(row, "cats")[0]).split() for row in rows)
+    assert chips["category=cs.CL"] == str(in_category)
+    assert text(by_class(by_id(root, "cs-CL"), "n")[1]) == f"本类别共 {in_category} 篇", "the heading's papers are fewer: it says so"
+    assert sum(int(count) for query, count in chips.items() if query.startswith("type=")) == len(rows)
+    assert "可能计入几个类别" in text(by_class(root, "day-end")[0])
 
 
 def test_sample_and_reconstructed_days_say_so(site: Site) -> None:
@@ -228,7 +268,7 @@ def test_sample_and_reconstructed_days_say_so(site: Site) -> None:
 
 def test_the_day_closes_with_its_ledger(site: Site) -> None:
     count = 7 + len(HOSTILE)
-    assert text(by_class(site.page(DAY), "ledger")[0]) == f"公布 {count} = 取得 {count} = 已译 {count - 1} + 未译 1 = 展示 {count}"
+    assert text(by_class(site.page(DAY), "ledger")[0]).endswith(f"公布 {count} = 取得 {count} = 已译 {count - 1} + 未译 1 = 展示 {count}")
 
 
 def test_a_day_that_lost_a_paper_does_not_close_as_if_it_were_whole(tmp_path: Path) -> None:
@@ -237,16 +277,16 @@ def test_a_day_that_lost_a_paper_does_not_close_as_if_it_were_whole(tmp_path: Pa
     write_ledger(storage, LAST, [replace(row, announced=2, missing_fetched=("2605.20003",)) for row in read_ledger(storage, LAST)])
     build_site(storage, SiteOptions(languages=("zh",), categories=CATEGORIES), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
     chain, missing = by_class(Site(storage.local_path("site")).page(DAY), "ledger")
-    assert text(chain) == "公布 2 ≠ 取得 1 = 已译 1 + 未译 0 = 展示 1"
+    assert text(chain) == "当日完整性: 公布 2 ≠ 取得 1 = 已译 1 + 未译 0 = 展示 1"
     assert "2605.20003" in text(missing)
 
 
 def test_marks_for_withdrawn_untranslated_and_doubtful_papers(site: Site) -> None:
     root = site.page(DAY)
-    assert "已撤稿" in text(by_class(by_id(root, "p-2605.20008"), "marks")[0])
-    assert "未翻译" in text(by_class(by_id(root, "p-2605.20004"), "marks")[0])
-    assert "请核对" in text(by_class(by_id(root, "p-2605.20006"), "marks")[0])
-    assert "41 % is missing" in text(by_class(by_id(root, "p-2605.20004"), "notes")[0])
+    assert "已撤稿" in text(by_class(by_id(root, "p-2605.20008"), "meta")[0])
+    assert "未翻译" in text(by_class(by_id(root, "p-2605.20004"), "meta")[0])
+    assert "请核对" in text(by_class(by_id(root, "p-2605.20006"), "meta")[0])
+    assert "41 % is missing" in text(by_class(site.details("zh/2026-05-27")["2605.20004"], "notes")[0])
 
 
 def test_an_untranslated_paper_is_shown_in_the_original(site: Site) -> None:
@@ -260,12 +300,13 @@ def test_an_untranslated_paper_is_shown_in_the_original(site: Site) -> None:
 def test_english_pages_show_the_original_title_and_one_tldr(site: Site) -> None:
     paper = by_id(site.page("en/2026-05-27/index.html"), "p-2605.20007")
     assert text(next(paper.iter("h3"))) == "Sparse Routing for Long-Context Retrieval"
-    assert len(by_class(paper, "tldr-text")) == 1
-    assert not by_class(paper, "tldr-en")
+    assert len(by_class(paper, "tldr")) == 1
+    assert not by_class(site.details("en/2026-05-27")["2605.20007"], "tldr-en")
 
 
 def test_a_watched_paper_says_why_it_is_shown(site: Site) -> None:
-    why = text(by_class(by_id(site.page(DAY), "p-2605.20005"), "why")[0])
+    assert by_id(site.page(DAY), "p-2605.20005").get("data-watch") == LISTS[0].name
+    why = text(by_class(site.details("zh/2026-05-27")["2605.20005"], "why")[0])
     assert "对话 <b>" in why
     assert "Dialogue Agents" in why
 
@@ -292,10 +333,19 @@ def test_the_archive_shows_counts_holidays_and_gaps(site: Site) -> None:
     assert cells["28"] is None, "today may still come"
 
 
-def test_category_pages_hold_their_own_papers_by_type(site: Site) -> None:
-    root = site.page("zh/2026-05-27/cs.IR.html")
-    assert [one.get("id") for one in by_class(root, "paper")] == ["p-2605.20007", "p-2605.20006"]
-    assert [one.get("aria-labelledby") for one in by_class(root, "group")] == ["new", "cross"]
+def test_an_opened_replacement_shows_what_changed(site: Site) -> None:
+    changes = by_class(site.details("zh/2026-05-27")["2605.11111"], "changes")[0]
+    assert next(text(one) for one in changes.iter("del")) == "98"
+
+
+def test_every_page_says_in_a_line_what_it_is(site: Site) -> None:
+    for path in site.pages():
+        if path != "404.html":
+            meta = {one.get("name") or one.get("property"): one.get("content") for one in site.page(path).iter("meta")}
+            assert meta["description"] == meta["og:description"], path
+            assert meta["description"], path
+            assert meta["og:title"], path
+    assert "cs.CL 18" in next(one.get("content", "") for one in site.page(DAY).iter("meta") if one.get("name") == "description")
 
 
 def test_every_page_names_its_language_and_has_one_heading_of_the_first_rank(site: Site) -> None:
@@ -311,7 +361,7 @@ def test_hostile_texts_are_words_and_nothing_else(site: Site) -> None:
         for element in site.page(path).iter():
             tag = str(element.tag)
             if tag == "script":
-                assert element.get("src", "").split("?")[0].endswith(("site.js", "search.js")), path
+                assert path == "404.html" or element.get("src", "").split("?")[0].endswith(("site.js", "rows.js", "narrow.js", "search.js")), path
             assert not any(str(name).lower().startswith("on") for name in element.attrib), path
             assert not re.match(r"\s*javascript:", element.get("href", ""), re.IGNORECASE), path
             assert tag not in ("iframe", "object", "embed", "base", "svg"), path
@@ -332,7 +382,8 @@ def test_no_control_or_bidi_character_reaches_a_page(site: Site) -> None:
 def test_pages_forbid_scripts_that_are_not_their_own(site: Site) -> None:
     for path in site.pages():
         policy = next(one.get("content", "") for one in site.page(path).iter("meta") if one.get("http-equiv"))
-        assert policy.startswith("default-src 'none'; script-src 'self'"), path
+        assert policy.startswith("default-src 'none'"), path
+        assert re.match(r"default-src 'none'(; script-src ('self'|'sha256-)|$)", policy), path
         assert "unsafe-inline" not in policy
 
 
@@ -367,6 +418,7 @@ def test_every_language_renders_every_page(tmp_path: Path, tag: str, monkeypatch
     build_site(storage, replace(OPTIONS, languages=(tag,), pages_only=True), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
     label = load_language(tag).label
     site = Site(storage.local_path("site"))
-    assert label("site", "untranslated_text") in text(site.page(f"{tag}/2026-05-27/index.html"))
+    assert label("site", "untranslated_text") in text(site.details(f"{tag}/2026-05-27")["2605.20004"])
+    assert label("site", "of_category").format(count=2) in text(site.page(f"{tag}/2026-05-27/index.html"))
     assert label("site", "what_changed").format(before=1, after=2) in text(site.page(f"{tag}/paper/2605.11111/index.html"))
     assert label("site", "gap") in text(site.page(f"{tag}/archive/index.html"))

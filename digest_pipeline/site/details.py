@@ -1,0 +1,48 @@
+"""What opens below a row: the files of abstracts beside a day's page, one for some fifty papers.
+
+    site/<tag>/<day>/abstracts-00.js     digest.addDetails({"2606.01438": ["<html>", "@misc{…}"], …});
+
+What lives here: these files' bytes. What does not: when a browser asks for one (`assets/rows.js`). They are scripts and not
+JSON because a page opened from a disk may load a script and may not fetch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+from digest_pipeline.models import Paper
+from digest_pipeline.site import paths
+from digest_pipeline.site.exports import bibtex_bytes
+from digest_pipeline.site.render import Renderer
+from digest_pipeline.site.versions import VersionChange
+from digest_pipeline.site.views import PaperView
+from digest_pipeline.translation.languages import Language
+
+
+def details_files(
+    renderer: Renderer,
+    language: Language,
+    day: date,
+    views: Sequence[PaperView],
+    papers: Mapping[str, Paper],
+    changes: Mapping[str, Sequence[VersionChange]],
+) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of each file. `views` in the page's order; `changes` by arXiv id, of papers that replace a version we hold."""
+    for start in range(0, len(views), paths.DETAILS_PAPERS):
+        chunk = views[start : start + paths.DETAILS_PAPERS]
+        page = paths.day_page(language.tag, day)
+        found = {view.id: [_html(renderer, page, language, view, changes.get(view.id, ())), short_bibtex(papers[view.id])] for view in chunk}
+        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        yield paths.details(language.tag, day, start // paths.DETAILS_PAPERS), f"digest.addDetails({text});\n".encode()
+
+
+def _html(renderer: Renderer, page: str, language: Language, view: PaperView, changes: Sequence[VersionChange]) -> str:
+    return renderer.part("details", page, language, paper=view, changes=changes).strip()
+
+
+def short_bibtex(paper: Paper) -> str:
+    """As in the day's BibTeX file, without the abstract: for a clipboard."""
+    return bibtex_bytes([replace(paper, abstract="")]).decode().strip()
