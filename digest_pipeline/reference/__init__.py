@@ -53,7 +53,7 @@ class SettingGroup:
 
 def formats_markdown() -> str:
     """`docs/formats.md`: every file below the data directory, with the tables' columns."""
-    from digest_pipeline.site.exports import JSONL_FIELDS
+    from digest_pipeline.site.exports.jsonl import JSONL_FIELDS
     from digest_pipeline.site.statistics import CSV_COLUMNS
     from digest_pipeline.translation.validation.flags import FLAG_RULES
 

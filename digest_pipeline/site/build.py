@@ -33,7 +33,9 @@ from digest_pipeline.site import paths
 from digest_pipeline.site.archive import archive_view
 from digest_pipeline.site.corpus import Corpus, DayOutline, PaperRows
 from digest_pipeline.site.details import details_files
-from digest_pipeline.site.exports import bibtex_bytes, citation_meta, write_exports
+from digest_pipeline.site.exports import export_links, write_exports
+from digest_pipeline.site.exports.bibtex import bibtex_bytes
+from digest_pipeline.site.exports.citation import citation_meta
 from digest_pipeline.site.feeds import category_feed, feed_entries, named_feed, write_feed
 from digest_pipeline.site.finder import not_found_page, update_listing_index
 from digest_pipeline.site.manifest import DayRecord, Manifest, read_manifest, write_manifest
@@ -312,7 +314,6 @@ class _Build:
 
     def _day_values(self, view: DayView, language: Language) -> dict[str, Any]:
         index = self._order.index(view.day)
-        exports = [(name, paths.export(language.tag, view.day, ALL, kind)) for name, kind in (("BibTeX", "bib"), ("JSON Lines", "jsonl"))]
         return {
             "view": view,
             "models": view.models,
@@ -321,7 +322,7 @@ class _Build:
             "previous_day": self._beside(index, -1),
             "next_day": self._beside(index, 1),
             "newer": self._later if view.day == self._newest else (),
-            "exports": exports,
+            "exports": export_links(language.tag, view.day, ALL),
         }
 
     def _write(self, template: str, page: str, language: Language, place: Callable[[str], str] | None = None, **values: Any) -> str:

@@ -15,7 +15,7 @@ from datetime import date
 
 from digest_pipeline.models import Paper
 from digest_pipeline.site import paths
-from digest_pipeline.site.exports import bibtex_bytes
+from digest_pipeline.site.exports.bibtex import bibtex_bytes
 from digest_pipeline.site.render import Renderer
 from digest_pipeline.site.versions import VersionChange
 from digest_pipeline.site.views import PaperView

@@ -13,7 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline import tables
-from digest_pipeline.site.exports import JSONL_FIELDS, bibtex_bytes, bibtex_name, citation_meta, jsonl_bytes, write_exports
+from digest_pipeline.site.exports import export_formats, export_links, write_exports
+from digest_pipeline.site.exports.bibtex import bibtex_bytes
+from digest_pipeline.site.exports.citation import citation_meta
+from digest_pipeline.site.exports.jsonl import JSONL_FIELDS, jsonl_bytes
+from digest_pipeline.site.exports.names import bibtex_name
 from digest_pipeline.storage import Storage
 from digest_pipeline.tex.bibtex import latex_text
 from digest_pipeline_tests.support.outputs import DAY, HOSTILE, a_paper, an_entry, an_untranslated_entry
@@ -152,7 +156,12 @@ def test_zotero_finds_title_authors_dates_and_the_pdf() -> None:
     assert "citation_doi" not in single
 
 
+def test_a_format_is_a_file_that_is_found_and_linked() -> None:
+    assert [one.suffix for one in export_formats()] == ["bib", "jsonl"]
+    assert export_links("zh", DAY, "all") == [("BibTeX", "zh/2026-06-02/all.bib"), ("JSON Lines", "zh/2026-06-02/all.jsonl")]
+
+
 def test_both_files_are_written_for_a_day_and_category(tmp_path: Path) -> None:
     written = write_exports(Storage(tmp_path), "zh", DAY, "cs.CL", [an_entry()])
-    assert written == ("zh/2026-06-02/cs.CL.jsonl", "zh/2026-06-02/cs.CL.bib")
+    assert sorted(written) == ["zh/2026-06-02/cs.CL.bib", "zh/2026-06-02/cs.CL.jsonl"]
     assert all((tmp_path / "site" / path).is_file() for path in written)

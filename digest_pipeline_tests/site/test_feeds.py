@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from digest_pipeline.models import AnnounceType, DigestEntry
-from digest_pipeline.site.feeds import Feed, atom_bytes, category_feed, feed_entries, json_bytes, named_feed, rss_bytes, write_feed
+from digest_pipeline.site.feeds import Feed, category_feed, feed_entries, feed_formats, named_feed, write_feed
+from digest_pipeline.site.feeds.atom import atom_bytes
+from digest_pipeline.site.feeds.feed import LARGEST_FEED
+from digest_pipeline.site.feeds.json_feed import json_bytes
+from digest_pipeline.site.feeds.rss import rss_bytes
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline_tests.support.outputs import DAY, HOSTILE, an_entry, an_untranslated_entry
@@ -187,10 +191,41 @@ def test_every_language_has_a_valid_feed(tag: str) -> None:
     assert_valid(a_feed([an_entry(tag), an_entry(tag, arxiv_id="2606.00003", authors=("A B",) * 30)], tag))
 
 
+def test_no_format_grows_beyond_what_a_reader_takes_and_every_paper_of_the_newest_day_is_there() -> None:
+    long_text = "We brew <many> cups & taste them. " * 60
+    texts = {"translated_abstract": "我们泡了许多杯茶。" * 60}
+    days = [DAY - timedelta(days=n) for n in range(3)]
+    numbered = list(enumerate(days))
+    entries = [
+        an_entry(arxiv_id=f"26{6 - n:02}.{k:05}", listing_date=day, abstract=long_text, summary=texts) for n, day in numbered for k in range(1, 301)
+    ]
+    feed = a_feed(feed_entries(entries, "all", 7))
+    for one in feed_formats():
+        assert len(one.write(feed)) <= 1_000_000
+    newest = [item for item in feed.items if item.published.date() == DAY]
+    assert len(newest) == 300
+    assert "We brew" in newest[0].html
+    assert "We brew" not in newest[-1].html
+    assert newest[-1].summary
+
+
+def test_earlier_days_follow_whole_for_as_long_as_there_is_room() -> None:
+    texts = {"translated_abstract": "我们泡了许多杯茶。" * 200}
+    entries = [an_entry(arxiv_id=f"26{6 - n:02}.{k:05}", listing_date=DAY - timedelta(days=n), summary=texts) for n in range(6) for k in range(1, 41)]
+    feed = a_feed(feed_entries(entries, "all", 7))
+    assert 40 < len(feed.items) < 240
+    assert all("我们泡了" in item.html for item in feed.items)
+    assert 800_000 < max(len(one.write(feed)) for one in feed_formats()) <= LARGEST_FEED
+
+
+def test_a_format_is_a_file_that_is_found() -> None:
+    assert [one.suffix for one in feed_formats()] == ["xml", "json", "rss.xml"]
+
+
 def test_the_three_files_are_written_once(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     written = write_feed(storage, a_feed([an_entry()], category="cs.CL"))
-    assert written == ("zh/feeds/cs.CL.xml", "zh/feeds/cs.CL.rss.xml", "zh/feeds/cs.CL.json")
+    assert sorted(written) == ["zh/feeds/cs.CL.json", "zh/feeds/cs.CL.rss.xml", "zh/feeds/cs.CL.xml"]
     times = [(tmp_path / "site" / file).stat().st_mtime_ns for file in written]
     write_feed(storage, a_feed([an_entry()], category="cs.CL"))
     assert [(tmp_path / "site" / file).stat().st_mtime_ns for file in written] == times

@@ -1,43 +1,41 @@
-"""Feeds: the newest papers of one category as Atom, RSS 2.0 and JSON Feed 1.1, at addresses that stay.
+"""A feed before any format: which papers it holds, its entries' ids and dates, and how much of each it shows.
 
-    site/<tag>/feeds/<category>.xml   .rss.xml   .json            category is a category, `all`, or `watch-<list>`
-
-What lives here: which papers a feed holds, its entries' ids and dates, and the three formats' bytes. What
-does not: pages and their addresses (the caller passes them in). Nothing depends on the moment of the build:
-the same papers give the same bytes.
+What lives here: those decisions. What does not: the formats' bytes (`atom.py`, `rss.py`, `json_feed.py`), pages and
+their addresses. Nothing depends on the moment of the build: the same papers give the same bytes.
 
 An entry's id is `https://arxiv.org/abs/IDvN#<tag>` for ever, whatever the site's address. Its date is the
 listing date at midnight US Eastern, as in arXiv's own feed, and does not move when a translation is mended.
+
+No feed is larger than `LARGEST_FEED`: every paper of the newest day stands in it, the first ones whole, the others with
+title and TL;DR; earlier days follow whole for as long as there is room, and are left to the site after that.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import Any
 
 from jinja2 import Template
 
-from digest_pipeline import __version__
 from digest_pipeline.calendar import EASTERN
 from digest_pipeline.models import DigestEntry, id_sort_key
 from digest_pipeline.render.paper import PaperView, named_authors, paper_view
 from digest_pipeline.render.templates import html_environment
 from digest_pipeline.site import paths
-from digest_pipeline.storage import Storage
 from digest_pipeline.taxonomy import falls_under
 from digest_pipeline.tex.plain import plain_text
 from digest_pipeline.text import one_line, paragraphs
 from digest_pipeline.translation.languages import Language
 
-if TYPE_CHECKING:
-    from feedgen.entry import FeedEntry as FeedgenEntry
-    from feedgen.feed import FeedGenerator
-
+LARGEST_FEED = 950_000
+"""Bytes that no format of a feed exceeds: readers' programs give up on files of many megabytes, and fetch them every hour."""
+_AROUND_AN_ENTRY = 1_000
+"""Bytes of an entry's markup, ids, dates and addresses in the most talkative format."""
 _MOST_NAMED_AUTHORS = 20
 """A feed names this many authors and says how many follow: 3,000 names in three formats would be megabytes an entry."""
 
@@ -136,7 +134,8 @@ def named_feed(
     reasons: Mapping[str, Sequence[str]] | None = None,
 ) -> Feed:
     """A feed under any name and title, e.g. of a watch list; `reasons` (by arXiv id) say why a paper is shown."""
-    items = tuple(_item(entry, language, site_url, (reasons or {}).get(entry.paper.arxiv_id, ())) for entry in entries)
+    why = reasons or {}
+    items = tuple(_bounded(entries, lambda entry, is_whole: _item(entry, language, site_url, why.get(entry.paper.arxiv_id, ()), is_whole)))
     return Feed(
         name=name,
         title=one_line(title),
@@ -149,11 +148,36 @@ def named_feed(
     )
 
 
+def _bounded(entries: Sequence[DigestEntry], item: Callable[[DigestEntry, bool], FeedItem]) -> Iterator[FeedItem]:
+    """The newest day's entries, whole as long as the short ones of the rest have room; then earlier ones whole, while they have."""
+    newest = entries[0].paper.listing_date if entries else None
+    short = [item(entry, False) if entry.paper.listing_date == newest else None for entry in entries]
+    reserved = sum(_size(one) for one in short if one)
+    used = 0
+    for entry, brief in zip(entries, short, strict=True):
+        reserved -= _size(brief) if brief else 0
+        whole = item(entry, True)
+        fits = used + reserved + _size(whole) <= LARGEST_FEED
+        if not fits and brief is None:
+            return
+        chosen = whole if fits or brief is None else brief
+        used += _size(chosen)
+        if used > LARGEST_FEED:
+            return
+        yield chosen
+
+
+def _size(item: FeedItem) -> int:
+    """About its bytes in the format that needs most, never fewer; markup within XML is escaped once more."""
+    texts = (item.title, item.summary, *item.authors, *item.categories)
+    return _AROUND_AN_ENTRY + len(escape(item.html).encode()) + sum(len(escape(text).encode()) + 60 for text in texts)
+
+
 def _eastern_midnight(day: date) -> datetime:
     return datetime.combine(day, time(0), EASTERN)
 
 
-def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequence[str]) -> FeedItem:
+def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequence[str], is_whole: bool) -> FeedItem:
     view, paper = paper_view(entry, language), entry.paper
     title = plain_text(view.title)
     return FeedItem(
@@ -161,16 +185,17 @@ def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequen
         url=f"{site_url}/{paths.paper_row(language.tag, paper.listing_date, paper.arxiv_id)}" if site_url else paper.abs_url,
         title=f"[v{paper.version}] {title}" if paper.announce_type.is_replacement else title,
         summary=plain_text(view.tldr),
-        html=_html(view, language, reasons),
+        html=_html(view, language, reasons, is_whole),
         authors=named_authors(paper.authors, _MOST_NAMED_AUTHORS, language),
         categories=paper.categories,
         published=_eastern_midnight(paper.listing_date),
     )
 
 
-def _html(view: PaperView, language: Language, reasons: Sequence[str]) -> str:
+def _html(view: PaperView, language: Language, reasons: Sequence[str], is_whole: bool) -> str:
     html: str = _template().render(
         view=view,
+        is_whole=is_whole,
         words=language.labels["feed"],
         authors=named_authors(view.paper.authors, _MOST_NAMED_AUTHORS, language),
         reasons=reasons,
@@ -184,102 +209,3 @@ def _template() -> Template:
     environment = html_environment("digest_pipeline.site")
     environment.filters |= {"plain": plain_text, "paragraphs": paragraphs}
     return environment.get_template("feed_entry.html.jinja")
-
-
-# -- the three formats ------------------------------------------------------------------------------
-
-
-def atom_bytes(feed: Feed) -> bytes:
-    """The feed as Atom (RFC 4287), UTF-8."""
-    generator = _generator(feed, "xml")
-    generator.author({"name": "arXiv"})  # holds for an entry without authors, which Atom would refuse
-    for item in feed.items:
-        entry = _entry(generator, item)
-        entry.author([{"name": name} for name in item.authors])
-        entry.link(href=item.url, rel="alternate", type="text/html")
-    content: bytes = generator.atom_str(pretty=True)
-    return content
-
-
-def rss_bytes(feed: Feed) -> bytes:
-    """The feed as RSS 2.0 with `content:encoded` and `dc:creator`, UTF-8."""
-    generator = _generator(feed, "rss.xml")
-    generator.load_extension("dc")
-    generator.link(href=feed.page_url, rel="alternate")
-    for item in feed.items:
-        entry = _entry(generator, item)
-        entry.description(item.summary or item.title)
-        entry.link(href=item.url)
-        if item.authors:
-            entry.dc.dc_creator(list(item.authors))
-    content: bytes = generator.rss_str(pretty=True)
-    return content
-
-
-def _generator(feed: Feed, suffix: str) -> FeedGenerator:
-    from feedgen.feed import FeedGenerator
-
-    generator = FeedGenerator()
-    generator.id(feed.id)
-    generator.title(feed.title)
-    generator.description(feed.description)
-    generator.language(feed.language.html_lang)
-    generator.generator("digest-pipeline", version=__version__)
-    generator.updated(feed.updated)  # both default to the moment of the build
-    generator.lastBuildDate(feed.updated)
-    if feed.site_url:
-        generator.link(href=feed.address(suffix), rel="self")
-    if suffix == "xml":
-        generator.link(href=feed.page_url, rel="alternate", type="text/html")
-    return generator
-
-
-def _entry(generator: FeedGenerator, item: FeedItem) -> FeedgenEntry:
-    entry = generator.add_entry(order="append")
-    entry.id(item.id)
-    entry.title(item.title)
-    entry.published(item.published)
-    entry.updated(item.published)
-    entry.content(item.html, type="html")
-    if item.summary:
-        entry.summary(item.summary)
-    entry.category([{"term": category} for category in item.categories])
-    return entry
-
-
-def json_bytes(feed: Feed) -> bytes:
-    """The feed as JSON Feed 1.1, UTF-8."""
-    head = {
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": feed.title,
-        "home_page_url": feed.page_url,
-        "feed_url": feed.address("json"),
-        "description": feed.description,
-        "language": feed.language.html_lang,
-    }
-    document = {key: value for key, value in head.items() if value} | {"items": [_json_item(item) for item in feed.items]}
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def _json_item(item: FeedItem) -> dict[str, Any]:
-    arxiv_url = item.id.partition("#")[0]
-    return {
-        "id": item.id,
-        "url": item.url,
-        "external_url": arxiv_url,
-        "title": item.title,
-        "summary": item.summary,
-        "content_html": item.html,
-        "date_published": item.published.isoformat(),
-        "date_modified": item.published.isoformat(),
-        "authors": [{"name": name} for name in item.authors],
-        "tags": list(item.categories),
-    }
-
-
-def write_feed(storage: Storage, feed: Feed) -> tuple[str, ...]:
-    """Writes the three files below `site/` where they changed; returns their paths there."""
-    files = {feed.path("xml"): atom_bytes(feed), feed.path("rss.xml"): rss_bytes(feed), feed.path("json"): json_bytes(feed)}
-    for path, content in files.items():
-        storage.write_if_changed(f"site/{path}", content)
-    return tuple(files)
