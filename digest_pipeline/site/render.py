@@ -43,9 +43,10 @@ def environment() -> Environment:
 
 @cache
 def room_key() -> str:
-    """Changes with any file of this room: templates, styles, the code that fills them."""
+    """Changes with any file that decides how a page looks: templates, styles, the code that fills them."""
     seen = hashlib.sha256()
-    for folder in (_ROOM, _ROOM / "templates", _ROOM / "assets"):
+    beside = (files("digest_pipeline.render"), files("digest_pipeline.tex"))
+    for folder in (_ROOM, _ROOM / "templates", _ROOM / "assets", _ROOM / "exports", _ROOM / "feeds", *beside):
         for file in sorted(folder.iterdir(), key=lambda one: one.name):
             if file.is_file() and not file.name.endswith(".pyc"):
                 seen.update(file.name.encode() + b"\0" + file.read_bytes())
