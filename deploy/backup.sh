@@ -1,22 +1,30 @@
 #!/usr/bin/env bash
 # Backs up what cannot be had again: paid answers, data, Dagster's records.   deploy/backup.sh TARGET_DIRECTORY
 #
-# Reads DIGEST_DATA_DIR (default data/), DAGSTER_HOME (default .dagster_home/) and, where set, DAGSTER_PG_* for pg_dump.
+# Reads DIGEST_DATA_DIR (default data/), DAGSTER_HOME (default .dagster_home/) and, where dagster.yaml there names PostgreSQL
+# (or there is no dagster.yaml and DAGSTER_PG_HOST is set), DAGSTER_PG_* for pg_dump. Writes nowhere but in TARGET_DIRECTORY.
 # KEEP (default 14) sets are kept; older ones are deleted. Safe while runs are under way: SQLite files are copied by
 # SQLite's own backup, every other file is replaced whole by the pipeline, never changed in place.
-# Data in an object store is not copied: switch on its versioning. Secrets (digest.env) are not copied either.
+# Paid answers that lie elsewhere (DIGEST_ANSWERS_DIR) are copied too. Data in an object store is not: switch on its versioning.
+# Secrets (digest.env) are not copied either.
 set -euo pipefail
 umask 077
 
 target=${1:?usage: backup.sh TARGET_DIRECTORY}
 here=$(cd "$(dirname "$0")" && pwd)
 data=${DIGEST_DATA_DIR:-$here/../data}
+answers=${DIGEST_ANSWERS_DIR:-}
 home=${DAGSTER_HOME:-$here/../.dagster_home}
 python=${PYTHON:-python3}
 keep=${KEEP:-14}
 
-case $data in *://*) echo "backup.sh: $data is an object store: switch on its versioning instead" >&2; exit 2 ;; esac
-[[ -d $data ]] || { echo "backup.sh: there is no $data (DIGEST_DATA_DIR)" >&2; exit 2; }
+is_local() { [[ $1 != *://* ]]; }
+
+if is_local "$data"; then
+    [[ -d $data ]] || { echo "backup.sh: there is no $data (DIGEST_DATA_DIR)" >&2; exit 2; }
+else
+    echo "backup.sh: $data is an object store: switch on its versioning; of this machine only Dagster's records are copied" >&2
+fi
 mkdir -p "$target"
 partial=$target/.partial-$$
 mkdir "$partial"
@@ -30,9 +38,17 @@ archive() {  # archive NAME DIRECTORY: everything but SQLite files and half-writ
     (( status <= 1 )) || { echo "backup.sh: tar ended with $status" >&2; exit 1; }
 }
 
-"$python" "$here/copy_sqlite.py" "$data" "$partial/data-sqlite"      # the paid answers first
-archive data "$data"
-if [[ -n ${DAGSTER_PG_HOST:-} ]]; then
+uses_postgres() {
+    if [[ -f $home/dagster.yaml ]]; then grep -Eq '^[[:space:]]*postgres:|dagster_postgres' "$home/dagster.yaml"; else [[ -n ${DAGSTER_PG_HOST:-} ]]; fi
+}
+
+if [[ -n $answers ]] && is_local "$answers"; then "$python" "$here/copy_sqlite.py" "$answers" "$partial/answers-sqlite"; fi
+if is_local "$data"; then
+    "$python" "$here/copy_sqlite.py" "$data" "$partial/data-sqlite"      # the paid answers first
+    archive data "$data"
+fi
+if uses_postgres; then
+    : "${DAGSTER_PG_HOST:?dagster.yaml names PostgreSQL: set DAGSTER_PG_HOST, DAGSTER_PG_USERNAME, DAGSTER_PG_PASSWORD, DAGSTER_PG_DB}"
     PGPASSWORD=${DAGSTER_PG_PASSWORD:-} pg_dump --host "$DAGSTER_PG_HOST" --port "${DAGSTER_PG_PORT:-5432}" \
         --username "$DAGSTER_PG_USERNAME" --format custom --file "$partial/dagster.pgdump" "$DAGSTER_PG_DB"
 fi
@@ -41,6 +57,7 @@ if [[ -d $home ]]; then
     archive dagster "$home"
 fi
 
+[[ -n $(find "$partial" -type f -print -quit) ]] || { echo "backup.sh: there was nothing to copy" >&2; exit 2; }
 sums=$(cd "$partial" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
 printf '%s\n' "$sums" > "$partial/SHA256SUMS"
 finished=$target/digest-$(date -u +%Y%m%dT%H%M%SZ)

@@ -2,7 +2,7 @@
 # Restores a set made by backup.sh.   deploy/restore.sh SET_DIRECTORY [--force]
 #
 # Stop webserver, daemon and code server first. Restores into DIGEST_DATA_DIR and DAGSTER_HOME, and with DAGSTER_PG_* into
-# PostgreSQL. Refuses a directory that is not empty without --force, which then replaces what the set holds and leaves the rest.
+# PostgreSQL; run it as the service's user, whose the files are then. Refuses a directory that is not empty without --force, which then replaces what the set holds and leaves the rest.
 set -euo pipefail
 umask 027
 
@@ -25,16 +25,20 @@ require_empty() {
 unpack() {  # unpack NAME DIRECTORY
     [[ -f $set_directory/$1.tar.gz ]] || return 0
     mkdir -p "$2"
-    tar --extract --gzip --file "$set_directory/$1.tar.gz" --directory "$2"
+    tar --extract --preserve-permissions --gzip --file "$set_directory/$1.tar.gz" --directory "$2"
     if [[ -d $set_directory/$1-sqlite ]]; then "$python" "$here/copy_sqlite.py" "$set_directory/$1-sqlite" "$2"; fi
 }
 
-require_empty "$data"
+if [[ -f $set_directory/data.tar.gz ]]; then require_empty "$data"; fi
 if [[ -f $set_directory/dagster.tar.gz ]]; then require_empty "$home"; fi
-unpack data "$data"
-unpack dagster "$home"
+if [[ -d $set_directory/answers-sqlite ]]; then require_empty "${DIGEST_ANSWERS_DIR:?the set holds paid answers of their own place: set it}"; fi
 if [[ -f $set_directory/dagster.pgdump ]]; then
     : "${DAGSTER_PG_HOST:?the set holds a PostgreSQL dump: set DAGSTER_PG_HOST, DAGSTER_PG_USERNAME, DAGSTER_PG_PASSWORD, DAGSTER_PG_DB}"
+fi
+unpack data "$data"
+unpack dagster "$home"
+if [[ -d $set_directory/answers-sqlite ]]; then "$python" "$here/copy_sqlite.py" "$set_directory/answers-sqlite" "$DIGEST_ANSWERS_DIR"; fi
+if [[ -f $set_directory/dagster.pgdump ]]; then
     PGPASSWORD=${DAGSTER_PG_PASSWORD:-} pg_restore --host "$DAGSTER_PG_HOST" --port "${DAGSTER_PG_PORT:-5432}" \
         --username "$DAGSTER_PG_USERNAME" --dbname "$DAGSTER_PG_DB" --clean --if-exists --no-owner --single-transaction "$set_directory/dagster.pgdump"
 fi

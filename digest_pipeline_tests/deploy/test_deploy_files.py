@@ -232,11 +232,27 @@ def test_a_restore_replaces_nothing_unasked(tmp_path: Path, busy_data: Path) -> 
     assert (tmp_path / "new" / "data" / "precious").read_text() == "mine"
 
 
-def test_only_the_newest_sets_are_kept_and_an_object_store_is_refused(tmp_path: Path, busy_data: Path) -> None:
+def test_only_the_newest_sets_are_kept_and_nothing_at_all_is_refused(tmp_path: Path, busy_data: Path) -> None:
     (tmp_path / "sets").mkdir()
     for day in range(1, 5):
         (tmp_path / "sets" / f"digest-2020010{day}T000000Z").mkdir()
     made = back_up(tmp_path, KEEP="2")
     assert sorted(path.name for path in (tmp_path / "sets").iterdir()) == ["digest-20200104T000000Z", made.name]
-    refused = run("bash", DEPLOY / "backup.sh", tmp_path / "sets", DIGEST_DATA_DIR="s3://bucket/digest")
+    refused = run("bash", DEPLOY / "backup.sh", tmp_path / "sets", DIGEST_DATA_DIR="s3://bucket/digest", DAGSTER_HOME=str(tmp_path / "none"))
     assert refused.returncode == 2
+    assert "nothing to copy" in refused.stderr
+
+
+def test_paid_answers_in_a_place_of_their_own_are_backed_up_and_restored(tmp_path: Path, busy_data: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    with closing(sqlite3.connect(tmp_path / "lab" / "answers.sqlite")) as db, db:
+        db.execute("CREATE TABLE answers (n INTEGER)")
+    made = back_up(tmp_path, DIGEST_ANSWERS_DIR=str(tmp_path / "lab"))
+    there = {"DIGEST_DATA_DIR": str(tmp_path / "new" / "data"), "DAGSTER_HOME": str(tmp_path / "new" / "home"), "PYTHON": sys.executable}
+    refused = run("bash", DEPLOY / "restore.sh", made, **there)
+    assert refused.returncode == 1
+    assert "DIGEST_ANSWERS_DIR" in refused.stderr
+    assert not (tmp_path / "new").exists()
+    assert run("bash", DEPLOY / "restore.sh", made, **there, DIGEST_ANSWERS_DIR=str(tmp_path / "new" / "lab")).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "new" / "lab" / "answers.sqlite")) as db:
+        assert db.execute("SELECT count(*) FROM answers").fetchone() == (0,)
