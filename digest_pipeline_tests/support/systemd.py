@@ -37,7 +37,7 @@ def example_environ() -> dict[str, str]:
 
 
 def script(unit: Path, state: Path, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """(command, environment) that runs the unit's ExecStart with `state` as /var/lib/digest; skips the test where no namespace can be made."""
+    """(command, environment) that runs the unit with `state` as /var/lib/digest and the folder `run` beside it as /run/digest; skips the test where no namespace can be made."""
     enter = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
     if subprocess.run([*enter, "mount", "--make-rprivate", "/"], capture_output=True, check=False, timeout=30).returncode:
         pytest.skip("this machine lets nobody make a mount namespace")
@@ -46,23 +46,21 @@ def script(unit: Path, state: Path, environ: Mapping[str, str]) -> tuple[list[st
     own = {pair.split("=", 1)[0]: pair.split("=", 1)[1] for pair in shlex.split(" ".join(settings["Environment"]))}
     writable = [f"/var/lib/{name}" for name in " ".join(settings["StateDirectory"]).split()]
     writable += " ".join(settings["ReadWritePaths"]).replace("-/", "/").split()
-    lines = [
-        "set -e",
-        "mount --make-rprivate /",
-        "mount -t tmpfs tmpfs /opt",
-        "mkdir -p /opt/digest/deploy /opt/digest/digest_pipeline /opt/digest/.venv",
-    ]
+    (state.parent / "run").mkdir(exist_ok=True)
+    lines = ["set -e", "mount --make-rprivate /", "mount -t tmpfs tmpfs /opt"]
+    lines += ["mkdir -p /opt/digest/deploy /opt/digest/digest_pipeline /opt/digest/.venv"]
     for source, target in ((ROOT / "deploy", "deploy"), (ROOT / "digest_pipeline", "digest_pipeline"), (Path(sys.prefix), ".venv")):
         lines.append(f"mount --bind {shlex.quote(str(source))} /opt/digest/{target}")
-    lines += ["mount -t tmpfs tmpfs /mnt", "mkdir /mnt/state", f"mount --bind {shlex.quote(str(state))} /mnt/state"]
-    lines += ["mount -t tmpfs tmpfs /var/lib", "mkdir /var/lib/digest", "mount --bind /mnt/state /var/lib/digest"]
+    lines += ["mount -t tmpfs tmpfs /mnt", "mkdir /mnt/state /mnt/run"]
+    lines += [f"mount --bind {shlex.quote(str(state))} /mnt/state", f"mount --bind {shlex.quote(str(state.parent / 'run'))} /mnt/run"]
+    for place in ("/var/lib", "/run"):
+        lines += [f"mount -t tmpfs tmpfs {place}", f"mkdir {place}/digest"]
+    lines += ["mount --bind /mnt/state /var/lib/digest", "mount --bind /mnt/run /run/digest"]
     lines += [f"mkdir -p {path}; mount --bind {path} {path}" for path in writable]
-    lines += (
-        ["mount -o remount,bind,ro /", "mount -o remount,bind,ro /var/lib", "mount -o remount,bind,ro /var/lib/digest"]
-        if ("/var/lib/digest" not in writable)
-        else ["mount -o remount,bind,ro /"]
-    )
-    lines += ["mount -t tmpfs tmpfs /tmp", f"umask {settings['UMask'][0]}", f"exec {settings['ExecStart'][0]}"]
+    read_only = ["/", "/var/lib", *({"/var/lib/digest"} - set(writable)), *(() if settings["RuntimeDirectory"] else ("/run/digest",))]
+    lines += [f"mount -o remount,bind,ro {path}" for path in read_only]
+    lines += ["mount -t tmpfs tmpfs /tmp", f"umask {settings['UMask'][0]}", "cd /opt/digest"]
+    lines += [*settings["ExecStartPre"], f"exec {settings['ExecStart'][0]}"]
     return [*enter, "bash", "-c", "\n".join(lines)], {"PATH": "/usr/bin:/bin"} | own | dict(environ)
 
 
