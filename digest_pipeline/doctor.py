@@ -262,12 +262,8 @@ def _watch_lists(patient: Patient) -> Iterator[Finding]:
     """watch lists."""
     from digest_pipeline.render.watch_lists import load_watch_lists
 
-    lists = load_watch_lists(_under(patient.root, patient.settings.watch_file))
+    lists = load_watch_lists(patient.settings.watch_file)
     yield Finding("watch lists", Level.OK, ", ".join(one.name for one in lists) or "none")
-
-
-def _under(root: Path, path: Path) -> Path:
-    return path if path.is_absolute() else root / path
 
 
 # -- elsewhere ------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from email.errors import HeaderParseError, NonASCIILocalPartDefect, ObsoleteHeaderDefect
-from email.headerregistry import Address, UniqueAddressHeader
+from email.headerregistry import Address
 from email.policy import SMTP
-from typing import cast
+from typing import Any
 
 _SEPARATOR = re.compile(r'("(?:\\.|[^"\\])*"|<[^<>]*>)|[;；，、\r\n]')
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*|\[[0-9a-f.:]+\]", re.I)
@@ -28,7 +28,7 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
     if not listed:
         return ()
     try:
-        header = cast("UniqueAddressHeader", SMTP.header_factory("To", listed))
+        header: Any = SMTP.header_factory("To", listed)  # a class made on the spot, which no type knows
     except (HeaderParseError, IndexError, AttributeError, TypeError) as error:  # the library's own slips, for “a@” or “.:”
         raise ValueError(f"{listed!r} cannot be read as a list of mail addresses") from error
     for address in header.addresses:

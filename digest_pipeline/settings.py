@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from digest_pipeline import taxonomy
 from digest_pipeline.calendar import FIRST_LISTING_WITH_PRESENT_IDS
 from digest_pipeline.errors import SettingsError
+from digest_pipeline.mail_address import parse_addresses
 from digest_pipeline.translation.languages import known_language_tags
 
 
@@ -37,6 +37,14 @@ class BatchMode(StrEnum):
     NEVER = "never"
     BACKFILL = "backfill"
     ALWAYS = "always"
+
+
+def _placed(value: Path, root: Path) -> Path:
+    """`~` is the user's home, and a relative path begins at the project's root, wherever one stands."""
+    try:
+        return root / value.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{error}") from None
 
 
 def _comma_list(value: Any) -> Any:
@@ -63,22 +71,46 @@ def _known_languages(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _http_url(value: str) -> str:
+    value = value.strip()
     if not re.match(r"https?://[^\s/]+", value):
         raise ValueError("must be an http:// or https:// address")
     return value.rstrip("/")
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list), AfterValidator(_not_empty)]
+def _secret_for_a_header(value: SecretStr) -> SecretStr:
+    """Without the blanks and line ends that come along when a key is pasted."""
+    key = value.get_secret_value().strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise ValueError("a key has neither blanks nor characters beyond ASCII; copy it again, whole and without what stands around it")
+    return SecretStr(key)
+
+
+def _mail_addresses(value: Any) -> Any:
+    """One text, or a list of texts; each as a mail program writes it."""
+    texts = [value] if isinstance(value, str) else value
+    return tuple(str(address) for text in texts for address in parse_addresses(text))
+
+
+def _one_mail_address(value: str) -> str:
+    addresses = parse_addresses(value)
+    if len(addresses) > 1:
+        raise ValueError("a sender is one address")
+    return "".join(map(str, addresses))
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(_not_empty)]
 Categories = Annotated[CommaList, AfterValidator(_known_categories)]
 Languages = Annotated[CommaList, AfterValidator(_known_languages)]
-SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_comma_list)]
+SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_list)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_secret_for_a_header)]
+MailAddresses = Annotated[tuple[str, ...], BeforeValidator(_mail_addresses)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings. An environment name is `DIGEST_` + the field's name in capitals, unless said otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="DIGEST_", extra="forbid", frozen=True, validate_default=True, env_ignore_empty=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     # what to read and how to say it
     categories: Categories = Field(("cs.CL", "cs.IR"), description="Comma list of arXiv categories (`cs.CL`) and whole archives (`econ`).")
@@ -129,10 +161,10 @@ class Settings(BaseSettings):
     )
     budget_per_month_usd: float | None = Field(None, gt=0, description="Hard limit of a calendar month's (UTC) spending over all runs.")
     prices_file: Path | None = Field(None, description="TOML of model prices that overrides the built-in table.")
-    openai_api_key: SecretStr | None = Field(
+    openai_api_key: HeaderSecret | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="The endpoint's key, as the `openai` package reads it."
     )
-    openai_base_url: str | None = Field(
+    openai_base_url: HttpUrl | None = Field(
         None, validation_alias="OPENAI_BASE_URL", description="The endpoint's address, as the `openai` package reads it."
     )
 
@@ -143,9 +175,10 @@ class Settings(BaseSettings):
     alert_urls: SecretList = Field((), description="Comma list of Apprise addresses (Slack, Feishu, Telegram, mailto …) for alerts.")
     announce_urls: SecretList = Field((), description="Comma list of Apprise addresses told when a day's digest is ready.")
     smtp_url: SecretStr | None = Field(None, description="`smtp://user:password@host:port` or `smtps://…` for the e-mail digest.")
-    mail_from: str = Field("", description="Sender of the e-mail digest.")
-    mail_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)] = Field(
-        (), description="Recipients of the whole digest; those of a watch list stand in watch.toml."
+    mail_from: Annotated[str, AfterValidator(_one_mail_address)] = Field("", description="Sender of the e-mail digest.")
+    mail_to: MailAddresses = Field(
+        (),
+        description='Recipients of the whole digest, as mail programs write them: `"Last, First" <first@example.org>; reader@example.org`. Those of a watch list stand in watch.toml.',
     )
     dagster_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI; used for links in alerts.")
 
@@ -157,6 +190,17 @@ class Settings(BaseSettings):
     feed_days: int = Field(7, ge=1, le=60, description="How many listing days a feed holds.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Level of the project's own log lines.")
 
+    @field_validator("*", mode="after")
+    @classmethod
+    def _from_the_project(cls, value: Any, info: ValidationInfo) -> Any:
+        """Every path, and the folders that may be addresses of an object store instead."""
+        root = (info.context or {}).get("root") or project_root()
+        if isinstance(value, Path):
+            return _placed(value, root)
+        if info.field_name in ("data_dir", "answers_dir") and value and "://" not in value:
+            return str(_placed(Path(value), root))
+        return str(root / "data") if info.field_name == "data_dir" and not value else value
+
     @property
     def is_sample(self) -> bool:
         if self.demo is not None:
@@ -166,23 +210,11 @@ class Settings(BaseSettings):
     @property
     def data_root(self) -> str:
         """The data directory of this mode: everything of the sample lies apart, under `sample/`."""
-        root = self.data_dir or str(project_root() / "data")
-        return f"{root.rstrip('/')}/sample" if self.is_sample else root
+        return f"{self.data_dir.rstrip('/')}/sample" if self.is_sample else self.data_dir
 
     @property
     def answers_root(self) -> str:
         return self.answers_dir or f"{self.data_root.rstrip('/')}/answers"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library names them
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)  # load_settings merges the sources itself, to name the source of a bad value
 
 
 def setting_name(field: str) -> str:
@@ -216,7 +248,7 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
             if value != "":
                 values[by_name[name]], sources[by_name[name]] = value, source
     try:
-        return _checked(Settings.model_validate(_by_alias(values)))
+        return _checked(Settings.model_validate(_by_alias(values), context={"root": root.absolute()}))
     except ValidationError as error:
         raise SettingsError(*_explain(error, sources)) from None
 

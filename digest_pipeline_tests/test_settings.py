@@ -44,6 +44,11 @@ def test_the_environment_beats_env_file_beats_toml_beats_default(tmp_path: Path)
         ("DIGEST_MAX_CONCURRENCY", "0", "greater than or equal to 1"),
         ("DIGEST_ARXIV_API_URL", "ftp://x", "http"),
         ("DIGEST_BATCH", "sometimes", "never"),
+        ("DIGEST_MAIL_TO", "Last, First <first@example.org>", "'Last' is no mail address.*in quotes"),
+        ("DIGEST_MAIL_FROM", "a@x.org, b@x.org", "one address"),
+        ("OPENAI_BASE_URL", "127.0.0.1:8080/v1", "http"),
+        ("OPENAI_API_KEY", "sk-…", "neither blanks nor characters beyond ASCII"),
+        ("DIGEST_DATA_DIR", "~nobody-of-that-name/data", "home"),
     ],
 )
 def test_a_bad_value_is_refused_with_the_settings_name_and_what_is_allowed(name: str, value: str, says: str, tmp_path: Path) -> None:
@@ -83,6 +88,40 @@ def test_a_settings_file_is_read_or_refused_whatever_is_in_it(text: str, name: s
         (Path(folder) / name).write_text(text, encoding="utf-8", newline="")
         with contextlib.suppress(SettingsError):
             load_settings({}, Path(folder))
+
+
+def test_paths_begin_at_the_project_wherever_one_stands_and_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    given = {
+        "DIGEST_DATA_DIR": "data/lab",
+        "DIGEST_ANSWERS_DIR": "~/answers",
+        "DIGEST_WATCH_FILE": "lists/watch.toml",
+        "DIGEST_PRICES_FILE": "~/p.toml",
+    }
+    settings = load_settings(given | {"DIGEST_SKIPPED_EVENINGS_FILE": "/etc/skipped.csv", "DIGEST_DEMO": "false"}, tmp_path)
+    assert settings.data_root == str(tmp_path / "data" / "lab")
+    assert settings.answers_root == str(tmp_path / "home" / "answers")
+    assert settings.watch_file == tmp_path / "lists" / "watch.toml"
+    assert settings.prices_file == tmp_path / "home" / "p.toml"
+    assert settings.skipped_evenings_file == Path("/etc/skipped.csv")
+    assert load_settings({"DIGEST_DEMO": "false"}, tmp_path).data_root == str(tmp_path / "data")
+    assert load_settings({"DIGEST_DATA_DIR": "s3://bucket/digest", "DIGEST_DEMO": "false"}, tmp_path).data_root == "s3://bucket/digest"
+
+
+def test_a_pasted_key_and_address_lose_what_came_along(tmp_path: Path) -> None:
+    settings = load_settings({"OPENAI_API_KEY": " sk-abc\n", "OPENAI_BASE_URL": " http://127.0.0.1:1/v1 "}, tmp_path)
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "sk-abc"
+    assert settings.openai_base_url == "http://127.0.0.1:1/v1"
+
+
+def test_recipients_are_read_as_mail_programs_write_them(tmp_path: Path) -> None:
+    settings = load_settings({"DIGEST_MAIL_TO": '"Last, First" <first@example.org>; 读者 <reader@例子.测试>'}, tmp_path)
+    assert settings.mail_to == ('"Last, First" <first@example.org>', "读者 <reader@xn--fsqu00a.xn--0zwm56d>")
+    (tmp_path / "digest.toml").write_text('mail_to = ["a@x.org", "B <b@x.org>"]\n')
+    assert load_settings({}, tmp_path).mail_to == ("a@x.org", "B <b@x.org>")
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:

@@ -19,10 +19,9 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from functools import cache
 from importlib.resources import files
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -30,6 +29,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from jinja2 import Environment
 
 from digest_pipeline.errors import DeliveryError, SettingsError
+from digest_pipeline.mail_address import parse_addresses
 from digest_pipeline.models import DigestEntry, ListingInfo
 from digest_pipeline.notify.deliveries import Claim, Deliveries, message_key
 from digest_pipeline.notify.redact import without_secrets
@@ -111,11 +111,11 @@ def compose(day: MailDay, *, list_name: str, sender: str, recipient: str, page: 
 
 
 def _set_headers(message: EmailMessage, day: MailDay, list_name: str, sender: str, recipient: str, sent_at: datetime) -> None:
-    name, address = parseaddr(sender)
-    user, _, domain = address.rpartition("@")
+    [from_address] = parse_addresses(sender)
+    address, domain = from_address.addr_spec, from_address.domain
     key = _message_key(day.facts.listing_date, list_name)
-    message["From"] = Address(name, user, domain)
-    message["To"] = recipient
+    message["From"] = from_address
+    message["To"] = parse_addresses(recipient)
     message["Date"] = format_datetime(sent_at)
     message["Message-ID"] = f"<{key}.{_fingerprint(recipient)}@{domain}>"
     message["List-Id"] = f"arXiv digest <{message_key(list_name).lower()}.digest.{domain}>"
@@ -295,7 +295,7 @@ class _Post:
         sender = self.settings.mail_from
         message = compose(envelope.day, list_name=envelope.list_name, sender=sender, recipient=recipient, page=self.page, sent_at=self.now())
         try:
-            server.send_message(message, from_addr=parseaddr(sender)[1], to_addrs=[recipient])
+            server.send_message(message, from_addr=_bare(sender), to_addrs=[_bare(recipient)])
         except smtplib.SMTPRecipientsRefused as error:
             code, reason = next(iter(error.recipients.values()))
             raise DeliveryError(f"{_masked(recipient)} was refused: {code} {_decoded(reason)}") from None
@@ -307,7 +307,7 @@ class _Post:
 def connect(settings: Settings) -> Iterator[smtplib.SMTP]:
     """A logged-in SMTP session; raises SettingsError for a bad address and DeliveryError where the server cannot be used."""
     url = parse_smtp_url(settings)
-    if "@" not in parseaddr(settings.mail_from)[1]:
+    if not settings.mail_from:
         raise SettingsError("DIGEST_SMTP_URL is set but DIGEST_MAIL_FROM names no sender", hint="set DIGEST_MAIL_FROM=digest@your.domain")
     try:
         server = _open(url)
@@ -390,9 +390,15 @@ def _message_key(day: date, list_name: str) -> str:
 
 
 def _fingerprint(recipient: str) -> str:
-    return hashlib.sha256(recipient.strip().lower().encode()).hexdigest()[:16]
+    return hashlib.sha256(_bare(recipient).lower().encode()).hexdigest()[:16]
+
+
+def _bare(mailbox: str) -> str:
+    """`reader@example.org` of `读者 <reader@example.org>`."""
+    [address] = parse_addresses(mailbox)
+    return address.addr_spec
 
 
 def _masked(recipient: str) -> str:
-    user, _, domain = recipient.rpartition("@")
+    user, _, domain = _bare(recipient).rpartition("@")
     return f"{user[:1]}…@{domain}"

@@ -21,7 +21,7 @@ PACKAGE = Path(digest_pipeline.__file__).parent
 
 FOUNDATION = "foundation"
 MEMBERS = {
-    FOUNDATION: ("calendar", "errors", "storage", "models", "sample", "settings", "tables", "taxonomy", "text"),
+    FOUNDATION: ("calendar", "errors", "mail_address", "storage", "models", "sample", "settings", "tables", "taxonomy", "text"),
     "steps": ("stages", "workshop", "forecast", "reconcile", "doctor"),
     "entrances": ("definitions", "cli"),
 }

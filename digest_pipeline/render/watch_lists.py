@@ -18,13 +18,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, Va
 
 from digest_pipeline import taxonomy
 from digest_pipeline.errors import SettingsError
+from digest_pipeline.mail_address import parse_addresses
 from digest_pipeline.text import one_line
 
 PATTERN_SECONDS = 0.5
 """A regular expression may take this long on one text; `(a+)+$` would take years."""
 _LONGEST_KEYWORD = 500
 _NAME = regex.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_ADDRESS = regex.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")
 _PROBES = ("a" * 3000 + "!", "ab " * 1000 + "!", "1" * 3000 + "!")
 
 
@@ -107,8 +107,7 @@ def _checked_category(category: str) -> str:
 
 
 def _checked_address(address: str) -> str:
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{address!r} is no mail address")
+    parse_addresses(address)
     return address
 
 
@@ -148,7 +147,7 @@ class _Table(BaseModel):
             excluded=tuple(keyword[1:].strip() for keyword in keywords if keyword.startswith("-")),
             authors=tuple(dict.fromkeys(self.authors)),
             categories=tuple(dict.fromkeys(self.categories)),
-            mail_to=tuple(dict.fromkeys(self.mail_to)),
+            mail_to=tuple(dict.fromkeys(str(address) for text in self.mail_to for address in parse_addresses(text))),
         )
 
 

@@ -163,6 +163,19 @@ def test_nobody_sees_another_readers_address(storage: Storage, tmp_path: Path, m
         assert other not in message.as_string()
 
 
+def test_readers_whose_address_was_written_as_mail_programs_do_get_theirs_under_their_name(
+    storage: Storage, tmp_path: Path, mailbox: Mailbox
+) -> None:
+    typed = '"Last, First" <first@example.org>; 读者 <reader@example.org>, a@例子.测试'
+    assert send(storage, mail_settings(tmp_path, mailbox.address, DIGEST_MAIL_TO=typed, DIGEST_MAIL_FROM="每日摘要 <digest@lab.example>")) == 3
+    got = {recipients[0]: message for _, recipients, message in mailbox.received}
+    assert set(got) == {"first@example.org", "reader@example.org", "a@xn--fsqu00a.xn--0zwm56d"}
+    assert got["first@example.org"]["To"] == '"Last, First" <first@example.org>'
+    assert got["reader@example.org"]["To"] == "读者 <reader@example.org>"
+    assert got["reader@example.org"]["From"] == "每日摘要 <digest@lab.example>"
+    assert b"=?utf-8?" in got["reader@example.org"].as_bytes().split(b"\n\n")[0], "a server without SMTPUTF8 can take it"
+
+
 def test_rerunning_the_day_sends_nothing_again_even_when_its_content_changed(storage: Storage, tmp_path: Path, mailbox: Mailbox) -> None:
     settings = mail_settings(tmp_path, mailbox.address)
     send(storage, settings, lists=(ATTENTION,))
