@@ -3,6 +3,7 @@
 #
 # Reads DIGEST_DATA_DIR (default data/), DAGSTER_HOME (default .dagster_home/) and, where dagster.yaml there names PostgreSQL
 # (or there is no dagster.yaml and DAGSTER_PG_HOST is set), DAGSTER_PG_* for pg_dump. Writes nowhere but in TARGET_DIRECTORY.
+# PG_DUMP is the command for that where pg_dump itself is not here, or older than the server: "docker compose exec -T postgres pg_dump".
 # KEEP (default 14) sets are kept; older ones are deleted. Safe while runs are under way: SQLite files are copied by
 # SQLite's own backup, every other file is replaced whole by the pipeline, never changed in place.
 # Paid answers that lie elsewhere (DIGEST_ANSWERS_DIR) are copied too. Data in an object store is not: switch on its versioning.
@@ -49,8 +50,9 @@ if is_local "$data"; then
 fi
 if uses_postgres; then
     : "${DAGSTER_PG_HOST:?dagster.yaml names PostgreSQL: set DAGSTER_PG_HOST, DAGSTER_PG_USERNAME, DAGSTER_PG_PASSWORD, DAGSTER_PG_DB}"
-    PGPASSWORD=${DAGSTER_PG_PASSWORD:-} pg_dump --host "$DAGSTER_PG_HOST" --port "${DAGSTER_PG_PORT:-5432}" \
-        --username "$DAGSTER_PG_USERNAME" --format custom --file "$partial/dagster.pgdump" "$DAGSTER_PG_DB"
+    read -ra pg_dump <<< "${PG_DUMP:-pg_dump}"
+    PGPASSWORD=${DAGSTER_PG_PASSWORD:-} "${pg_dump[@]}" --host "$DAGSTER_PG_HOST" --port "${DAGSTER_PG_PORT:-5432}" \
+        --username "$DAGSTER_PG_USERNAME" --format custom "$DAGSTER_PG_DB" > "$partial/dagster.pgdump"
 fi
 if [[ -d $home ]]; then
     "$python" "$here/copy_sqlite.py" "$home" "$partial/dagster-sqlite"

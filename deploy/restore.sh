@@ -39,7 +39,8 @@ unpack data "$data"
 unpack dagster "$home"
 if [[ -d $set_directory/answers-sqlite ]]; then "$python" "$here/copy_sqlite.py" "$set_directory/answers-sqlite" "$DIGEST_ANSWERS_DIR"; fi
 if [[ -f $set_directory/dagster.pgdump ]]; then
-    PGPASSWORD=${DAGSTER_PG_PASSWORD:-} pg_restore --host "$DAGSTER_PG_HOST" --port "${DAGSTER_PG_PORT:-5432}" \
-        --username "$DAGSTER_PG_USERNAME" --dbname "$DAGSTER_PG_DB" --clean --if-exists --no-owner --single-transaction "$set_directory/dagster.pgdump"
+    read -ra pg_restore <<< "${PG_RESTORE:-pg_restore}"
+    PGPASSWORD=${DAGSTER_PG_PASSWORD:-} "${pg_restore[@]}" --host "$DAGSTER_PG_HOST" --port "${DAGSTER_PG_PORT:-5432}" \
+        --username "$DAGSTER_PG_USERNAME" --dbname "$DAGSTER_PG_DB" --clean --if-exists --no-owner --single-transaction < "$set_directory/dagster.pgdump"
 fi
 echo "restored $set_directory into $data and $home"
