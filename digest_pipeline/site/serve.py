@@ -1,63 +1,92 @@
-"""A small web server on loopback to look at the finished site (`make serve`); search needs one, the rest does not.
+"""A web server on loopback to look at the finished site (`digest serve`), as a host would show it.
 
-What lives here: serving one local folder of files, read-only, to this machine. What does not: publishing;
-any web server or object store can hold the folder.
+What lives here: serving one local folder of files, read-only, to this machine: compressed, revalidated by ETag, in ranges, with
+`404.html` for an address without a file. What does not: publishing; any web server or object store can hold the folder
+(`docs/deploying.md`).
 """
 
 from __future__ import annotations
 
 import argparse
+import mimetypes
+import socket
 from collections.abc import Sequence
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest_pipeline.errors import SettingsError
 
 _LOOPBACK = "127.0.0.1"
+_TYPES = {".jsonl": "application/x-ndjson", ".bib": "text/plain", ".wasm": "application/wasm", ".js": "text/javascript", ".xml": "application/xml"}
+_HEADERS = [(b"cache-control", b"no-cache"), (b"x-content-type-options", b"nosniff")]
 
 
-class SiteRequestHandler(SimpleHTTPRequestHandler):
-    """Files as they are: never kept by the browser beyond this visit, and no lists of folders or hidden files."""
+class SiteServer:
+    """The server for one folder, bound to a port and serving once it is told to; `with` closes the port."""
 
-    extensions_map = {  # noqa: RUF012 (the base class's own shape)
-        **SimpleHTTPRequestHandler.extensions_map,
-        ".xml": "application/xml; charset=utf-8",
-        ".json": "application/json; charset=utf-8",
-        ".jsonl": "application/x-ndjson; charset=utf-8",
-        ".bib": "text/plain; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".css": "text/css; charset=utf-8",
-        ".svg": "image/svg+xml",
-        ".wasm": "application/wasm",
-    }
+    def __init__(self, folder: Path, listener: socket.socket) -> None:
+        self._listener = listener
+        self.server_port: int = listener.getsockname()[1]
+        config = uvicorn.Config(site_app(folder), log_level="warning", access_log=False, lifespan="off", ws="none")
+        self._server = uvicorn.Server(config)
 
-    def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        super().end_headers()
+    def serve_forever(self) -> None:
+        """Returns after `shutdown` or an interrupt."""
+        self._server.run(sockets=[self._listener])
 
-    def send_head(self):  # type: ignore[no-untyped-def]  # the base class's type is private
-        if "/." in self.path:
-            self.send_error(404)
-            return None
-        return super().send_head()
+    def shutdown(self) -> None:
+        """From another thread; open answers are finished first."""
+        self._server.should_exit = True
 
-    def list_directory(self, path):  # type: ignore[no-untyped-def]  # noqa: ARG002 (as above)
-        self.send_error(404)
+    def __enter__(self) -> Self:
+        return self
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet: whoever looks at their own pages needs no log."""
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
 
 
-def site_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+def site_app(folder: Path) -> ASGIApp:
+    """The site as an ASGI application."""
+    for suffix, kind in _TYPES.items():
+        mimetypes.add_type(kind, suffix)
+    files = Starlette(routes=[Mount("/", StaticFiles(directory=folder, html=True))])
+    compressed = GZipMiddleware(files, minimum_size=500, compresslevel=6)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        if any(part.startswith(".") for part in scope["path"].split("/")):
+            scope["path"] = "/ "  # answered like any address without a file
+        # A part of a file is a part of its own bytes, not of compressed ones.
+        wants_part = any(name == b"range" for name, _ in scope["headers"])
+        await (files if wants_part else compressed)(scope, receive, send_with_headers)
+
+    return app
+
+
+def site_server(folder: Path, port: int = 0) -> SiteServer:
     """A server for `folder`, bound to loopback (0: any free port) but not yet serving; raises SettingsError."""
     if not (folder / "index.html").is_file():
         raise SettingsError(f"there is no site in {folder}", hint="build it first, e.g. with `make run`")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return ThreadingHTTPServer((_LOOPBACK, port), partial(SiteRequestHandler, directory=str(folder)))
+        listener.bind((_LOOPBACK, port))
+        listener.listen()
     except OSError as error:
+        listener.close()
         raise SettingsError(f"port {port} cannot be used: {error.strerror}", hint="name another one with --port") from error
+    return SiteServer(folder, listener)
 
 
 def serve(folder: Path, port: int) -> None:
