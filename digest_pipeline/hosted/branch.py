@@ -97,7 +97,7 @@ class DataBranch:
         A file that was made or changed here stays as it is.
         """
         commit = self.fetch()
-        if commit is None:
+        if commit is None or not self._git("ls-tree", "--name-only", commit):
             return 0
         with tempfile.TemporaryFile() as archive:
             self._run(["archive", "--format=tar", commit], stdout=archive)
@@ -128,7 +128,7 @@ class DataBranch:
         for number in range(TRIES):
             tip = self._tip if number == 0 and self._tip else self.fetch()
             tree = self._tree(tip, forgotten)
-            if tip is not None and tree == self._git("rev-parse", f"{tip}^{{tree}}").strip():
+            if tree is None or (tip is not None and tree == self._git("rev-parse", f"{tip}^{{tree}}").strip()):
                 return False
             commit = self._git("commit-tree", tree, "-m", message).strip()
             if self._push(commit, tip):
@@ -139,10 +139,12 @@ class DataBranch:
             hint="run the workflow again; what was paid until the last push is kept",
         )
 
-    def _tree(self, tip: str | None, forgotten: frozenset[str]) -> str:
-        """The tip's files, with what was made here in their place."""
+    def _tree(self, tip: str | None, forgotten: frozenset[str]) -> str | None:
+        """The tip's files, with what was made here in their place; None where there is neither."""
         listed = self._git("ls-tree", "-r", "-z", "--name-only", tip).split("\0") if tip else []
         ours = self._ours()
+        if tip is None and not ours:
+            return None
         replaced = {day for path in ours if (day := day_of(path))}
         gone = [path for path in listed if path and path not in ours and (path in forgotten or day_of(path) in replaced)]
         self._look_at(self.data / path for path in ours)

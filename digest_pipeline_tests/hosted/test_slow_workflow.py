@@ -17,7 +17,7 @@ from digest_pipeline.calendar import load_calendar
 from digest_pipeline.hosted.branch import BRANCH, days_on
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.fake_github import FakeGitHub, fake_github
-from digest_pipeline_tests.support.fake_openai import WORD, FakeOpenAI, fake_openai
+from digest_pipeline_tests.support.fake_openai import WORD, FakeOpenAI, error, fake_openai
 from digest_pipeline_tests.support.workflow_runner import TOKEN, WorkflowResult, WorkflowRunner, bare_repository
 
 pytestmark = pytest.mark.slow
@@ -127,3 +127,151 @@ def test_a_second_look_at_a_made_day_asks_nobody_anything(tmp_path: Path, reposi
         assert again.jobs == {"make": "success", "publish": "skipped", "watch": "success"}
         assert "Nothing to do" in again.summary
         assert again.steps["Save"].log.strip() == "Nothing new to push"
+
+
+# -- what goes wrong ------------------------------------------------------------------------------------
+
+
+def test_a_killed_step_and_a_lost_runner_lose_nothing_that_was_paid_but_what_was_in_flight(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository, papers_per_day=200, DIGEST_MAX_CONCURRENCY="2") as it:
+        it.openai.latency_seconds = 0.2
+        first, second, third = weekdays(MONDAY, 3)
+
+        killed = it.morning(first, kill=lambda: sum(it.openai.answered.values()) >= 10)
+        assert killed.jobs["make"] == "failure"
+        assert killed.steps["Save"].status == 0
+        assert killed.published is None
+        assert it.days() == []
+        assert "ended from outside" in killed.summary
+
+        paid = sum(it.openai.answered.values())
+        began = paid
+        lost = it.morning(first, kill=lambda: sum(it.openai.answered.values()) >= began + 30, lose_runner=True, environ={"PUSH_EVERY_SECONDS": "0.5"})
+        assert lost.jobs == {"make": "failure", "publish": "skipped", "watch": "success"}
+        assert "Save" not in lost.steps
+        assert it.days() == []
+
+        whole = it.morning(first)
+        assert whole.jobs["publish"] == "success", whole.log
+        assert it.days() == [first.isoformat()]
+        again = len(it.paid_twice)
+        assert again <= 2 * 2 + 10  # in flight at two kills, and what half a second and a push on a busy machine bring
+
+        pages = it.runner.folder / "pages"
+        shown = (pages / "index.html").read_bytes()
+        building = it.morning(second, kill=lambda: bool(list(tmp_path.glob(f"run-*/workspace/data/papers/date={second}"))))
+        assert building.published is None
+        assert (pages / "index.html").read_bytes() == shown
+        assert it.days() == [first.isoformat()]
+        assert it.morning(third).jobs["publish"] == "success"
+        assert it.days() == [day.isoformat() for day in (first, second, third)]
+        assert len(it.paid_twice) <= again + 2
+        assert it.commits() == 1
+
+
+def test_two_runs_at_once_and_a_host_that_refuses_pushes_end_with_both_runs_answers(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository) as it:
+        it.morning(MONDAY)
+        earlier, tuesday = date(2026, 6, 5), weekdays(MONDAY, 2)[-1]
+        late = it.morning(tuesday, before={"Run": lambda: it.morning(tuesday, event="workflow_dispatch", inputs={"first": str(earlier)})})
+        assert late.jobs["make"] == "success", late.log
+        assert it.days() == [str(earlier), str(MONDAY), str(tuesday)]
+        assert it.paid_twice == []
+
+        wednesday = weekdays(MONDAY, 3)[-1]
+        hook = it.runner.bare / "hooks/update"
+        counter = tmp_path / "refused"
+        hook.write_text(f'#!/bin/sh\n[ "$1" = refs/heads/{BRANCH} ] || exit 0\necho x >> {counter}\n[ $(wc -l < {counter}) -gt 2 ]\n')
+        hook.chmod(0o755)
+        refused = it.morning(wednesday)
+        assert refused.jobs["make"] == "success", refused.log
+        assert it.days()[-1] == str(wednesday)
+        assert counter.read_text().count("x") >= 3
+        assert it.commits() == 1
+
+
+def test_a_day_not_published_yet_is_neutral_is_asked_for_again_and_then_made(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository) as it:
+        it.morning(MONDAY)
+        tuesday = weekdays(MONDAY, 2)[-1]
+        it.arxiv.faults.stale_feed = True
+        early = it.morning(tuesday)
+        assert early.jobs == {"make": "success", "publish": "skipped", "watch": "success"}, early.log
+        assert early.steps["Save"].status == 0
+        assert any(line.startswith(f"::notice title={tuesday} is not published yet::") for line in early.annotations)
+        assert f"## 🕓 {tuesday} not published yet" in early.summary
+        assert it.days() == [str(MONDAY)]
+        it.arxiv.faults.stale_feed = False
+        assert it.morning(tuesday).jobs["publish"] == "success"
+        assert it.days() == [str(MONDAY), str(tuesday)]
+
+
+def test_a_holiday_is_a_made_day_that_says_so(tmp_path: Path, repository: Path) -> None:
+    holiday = date(2026, 6, 22)
+    with fork(tmp_path, repository) as it:
+        assert load_calendar().skip_reason(holiday)
+        result = it.morning(holiday)
+        assert result.jobs["publish"] == "success", result.log
+        assert f"### ⚪ {holiday}: nothing announced" in result.summary
+        assert it.openai.answered == Counter()
+
+
+def test_a_dead_key_is_red_within_a_minute_with_the_sentence_that_helps_and_one_issue_tells_of_it(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository) as it:
+        it.morning(MONDAY)
+        it.openai.behave = lambda _: error(401, f"Incorrect API key provided: {KEY}")
+        fetched = len(it.arxiv.requests)
+        for day in weekdays(MONDAY, 4)[1:]:
+            result = it.morning(day)
+            assert result.jobs == {"make": "failure", "publish": "skipped", "watch": "success"}
+            assert result.steps["Run"].seconds < 60
+            (shown,) = [line for line in result.annotations if line.startswith("::error")]
+            assert "refuses the key (HTTP 401)" in shown
+            assert "replace the secret OPENAI_API_KEY" in shown
+            assert KEY not in result.log + result.summary
+        assert len(it.arxiv.requests) == fetched
+        (issue,) = it.github.issues
+        assert issue["title"] == "The digest has stopped"
+        assert "The newest digest is of 2026-06-08" in issue["body"]
+        it.openai.behave = lambda _: None
+        assert it.morning(weekdays(MONDAY, 5)[-1]).jobs["publish"] == "success"
+        assert it.github.open_issues == []
+        assert len(it.days()) == 5
+
+
+def test_a_range_first_says_what_it_costs_and_stops_where_the_budget_ends(tmp_path: Path, repository: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[models."fake-model"]\ninput = 1.0\noutput = 1.0\n')
+    with fork(tmp_path, repository, DIGEST_PRICES_FILE=str(prices)) as it:
+        first, *_, last = weekdays(MONDAY, 4)
+        after = weekdays(MONDAY, 6)[-1]
+        once = {"first": str(first), "last": str(last), "budget": "0.03"}
+        result = it.morning(after, event="workflow_dispatch", inputs=once)
+        assert result.jobs["make"] == "success", result.log
+        assert "cost" in result.steps["Run"].log.splitlines()[4]
+        assert "4 listing days" in result.summary
+        assert any("the budget of $0.03 is spent" in line for line in result.annotations)
+        made = it.days()
+        assert 1 <= len(made) < 4
+        assert 0 < sum(it.openai.answered.values()) * 0.001 <= 0.03
+        rest = it.morning(after, event="workflow_dispatch", inputs={"first": str(first), "last": str(last)})
+        assert rest.jobs["publish"] == "success", rest.log
+        assert it.days() == [str(day) for day in weekdays(MONDAY, 4)]
+        assert it.paid_twice == []
+        assert "wait for the budget" not in rest.summary
+
+
+def test_what_a_newcomer_forgot_is_said_before_anything_is_paid(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository) as it:
+        it.github.has_pages = False
+        assert any("Settings → Pages" in line for line in it.morning(MONDAY).annotations)
+        it.github.has_pages = True
+        public = it.runner.vars.pop("OPENAI_BASE_URL")
+        it.runner.secrets.clear()
+        unset = it.morning(MONDAY)
+        assert any("add the secret OPENAI_API_KEY" in line for line in unset.annotations), unset.log
+        it.runner.vars.update(OPENAI_BASE_URL=public, OPENAI_API_KEY=KEY)
+        assert any("which everybody can read" in line for line in it.morning(MONDAY).annotations)
+        assert (it.openai.requests, len(it.arxiv.requests)) == (0, 0)
+        it.runner.vars.pop("DIGEST_ENABLED")
+        assert set(it.morning(MONDAY).jobs.values()) == {"skipped"}

@@ -26,6 +26,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ".github/workflows/digest.yml"
 TOKEN = "ghs_token_of_one_run_0123456789"
+_WATCH = "digest_pipeline.hosted.watch"
 _STEP_SECONDS = 300
 
 
@@ -102,10 +103,10 @@ class WorkflowRunner:
     ) -> WorkflowResult:
         """One run. `kill` is asked during the step `Run`: once true, the step is killed with SIGKILL, and with `lose_runner` the machine."""
         self._count += 1
-        result = WorkflowResult()
+        number, result = self._count, WorkflowResult()
         workflow = yaml.safe_load((ROOT / WORKFLOW).read_text(encoding="utf-8"))
         for name, job in workflow["jobs"].items():
-            run = _Job(self, self.folder / f"run-{self._count}-{name}", name, job, now, event, dict(inputs or {}), result)
+            run = _Job(self, self.folder / f"run-{number}-{name}", name, job, now, event, dict(inputs or {}), result)
             run.kill, run.lose_runner, run.before, run.environ = kill, lose_runner, dict(before or {}), dict(environ or {})
             run.execute()
         return result
@@ -299,9 +300,12 @@ def _shown(value: Any) -> str:
 
 
 def _write_shims(folder: Path, now: datetime) -> None:
-    """`python`, which installs nothing, and `digest` at the run's instant, both with the packages of this test run."""
+    """`python`, which installs nothing, and `digest` and the watch at the run's instant, all with the packages of this test run."""
     folder.mkdir(exist_ok=True)
-    python = f'#!/bin/sh\ncase "$1 $2" in "-m pip") exit 0 ;; esac\nexec {sys.executable} "$@"\n'
+    watch = f"import sys; from datetime import datetime; from {_WATCH} import main; sys.exit(main(now=datetime.fromisoformat('{now.isoformat()}')))"
+    python = (
+        f'#!/bin/sh\ncase "$1 $2" in\n"-m pip") exit 0 ;;\n"-m {_WATCH}") exec {sys.executable} -c "{watch}" ;;\nesac\nexec {sys.executable} "$@"\n'
+    )
     scripts = {
         "python": python,
         "python3": python,
