@@ -187,6 +187,11 @@ class Settings(BaseModel):
     site_paper_pages: bool = Field(
         False, description="A page of its own for every paper, for search engines and previews of links. Off: its row on the day's page is its place."
     )
+    site_days: int = Field(
+        0,
+        ge=0,
+        description="How many of the newest listing days have pages; 0: all. Tables and Markdown keep every day (a host of pages has a limit).",
+    )
     feed_days: int = Field(7, ge=1, le=60, description="How many listing days a feed holds.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Level of the project's own log lines.")
 

@@ -95,7 +95,9 @@ def build_site(storage: Storage, options: SiteOptions, *, now: Callable[[], date
         files_written=writer.written,
         files_unchanged=writer.unchanged,
         files_removed=writer.removed,
-        unfinished_days=tuple(day for day in storage.days_of("papers") if day not in build.new.days),
+        unfinished_days=tuple(
+            day for day in storage.days_of("papers") if day not in build.new.days and (not options.site_days or day > min(build.new.days))
+        ),
         search_problem=build.search_problem,
         seconds=time.monotonic() - started,
     )
@@ -185,7 +187,8 @@ class _Build:
 
     def _find_changes(self) -> dict[date, DayOutline]:
         """The changed days with their papers; the unchanged ones are taken over into the new manifest."""
-        self._signatures = self._corpus.signatures()
+        finished = self._corpus.signatures()
+        self._signatures = dict(list(finished.items())[-self._options.site_days :]) if self._options.site_days else finished
         changed: dict[date, DayOutline] = {}
         for day, signature in self._signatures.items():
             known = self.old.days.get(day)

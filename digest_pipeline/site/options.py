@@ -26,6 +26,8 @@ class SiteOptions:
     site_url: str = ""
     """Public address of site/ without trailing slash; empty: relative links everywhere."""
     feed_days: int = 7
+    site_days: int = 0
+    """The newest listing days that have pages; 0: all."""
     paper_pages: bool = False
     """Whether each paper has a page of its own, for search engines and previews of links."""
     watch_lists: tuple[WatchList, ...] = ()
@@ -42,6 +44,7 @@ class SiteOptions:
             categories=settings.categories,
             site_url=settings.site_url.rstrip("/"),
             feed_days=settings.feed_days,
+            site_days=settings.site_days,
             paper_pages=settings.site_paper_pages,
             watch_lists=load_watch_lists(settings.watch_file),
             skipped_evenings_file=settings.skipped_evenings_file,

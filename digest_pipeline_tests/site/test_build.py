@@ -375,3 +375,18 @@ def test_this_room_does_not_import_dagster() -> None:
                 [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             )
             assert not any(name.split(".")[0].startswith("dagster") for name in names), module.name
+
+
+def test_only_the_newest_days_have_pages_where_a_host_has_a_limit_and_the_tables_stay_whole(storage: Storage) -> None:
+    write_generated_days(storage, DAYS, 5)
+    build(storage)
+    tables = sorted(path for path in storage.local_path("papers").rglob("*") if path.is_file())
+    report = build(storage, replace(OPTIONS, site_days=2))
+    assert report.days == 2
+    assert report.unfinished_days == ()
+    shown = [day for day in DAYS if storage.exists(f"site/{paths.day_page('zh', day)}")]
+    assert shown == DAYS[-2:]
+    assert f"{DAYS[0]}/index.html" not in page(storage, paths.archive_page("zh"))
+    assert sorted(path for path in storage.local_path("papers").rglob("*") if path.is_file()) == tables
+    build(storage)
+    assert storage.exists(f"site/{paths.day_page('zh', DAYS[0])}")
