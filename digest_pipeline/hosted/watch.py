@@ -46,7 +46,7 @@ def watch(branch: DataBranch, runner: Runner, calendar: ListingCalendar, now: da
     if len(missed) >= LISTINGS and not opened:
         number = runner.ask("POST", "/issues", {"title": TITLE, "body": _body(newest, missed, runner)})["number"]
         return f"issue #{number} opened: no digest of {missed[0]} to {missed[-1]}"
-    if not missed and opened:
+    if newest and not missed and opened:
         for number in opened:
             runner.ask("POST", f"/issues/{number}/comments", {"body": f"The digest of {newest} is made; it goes on. {runner.run_url}"})
             runner.ask("PATCH", f"/issues/{number}", {"state": "closed", "state_reason": "completed"})
