@@ -26,6 +26,21 @@ from upath import UPath
 from digest_pipeline import tables
 from digest_pipeline.errors import SettingsError, StorageError, storage_errors
 
+_CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".xml": "application/xml; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".jsonl": "application/x-ndjson; charset=utf-8",
+    ".bib": "text/plain; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".wasm": "application/wasm",
+}
+"""Ending → what a web server or a bucket says the file is."""
 _PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -87,7 +102,7 @@ class Storage:
                 self._make_folder(path.parent)
                 _replace_file(path, content, is_public=self._is_public(path), is_durable=is_durable)
             else:
-                target.fs.pipe_file(target.path, content)
+                target.fs.pipe_file(target.path, content, **self._headers(relative))
         return target
 
     def write_text(self, relative: str, content: str) -> UPath:
@@ -112,6 +127,12 @@ class Storage:
     def delete(self, relative: str) -> None:
         with contextlib.suppress(FileNotFoundError), self._explained("deleted", relative):
             self.path(relative).unlink()
+
+    def _headers(self, relative: str) -> dict[str, str]:
+        """The kind of file, for buckets that are shown as a site; without it a browser would store every page instead of showing it."""
+        name = {"s3": "ContentType", "s3a": "ContentType", "gs": "content_type", "gcs": "content_type"}.get(self.root.protocol)
+        kind = _CONTENT_TYPES.get(Path(relative).suffix)
+        return {name: kind} if name and kind else {}
 
     def _fresh_path(self, relative: str) -> UPath:
         """Object stores' clients remember listings; other runs write too."""

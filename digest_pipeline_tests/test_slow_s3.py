@@ -175,3 +175,19 @@ def test_a_process_that_runs_for_months_sees_what_another_has_written_meanwhile(
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], env={**os.environ, **store.environ}, check=True, timeout=60)
     assert sensor.names("ledger") == ["date=2026-06-02", "date=2026-06-03"]
     assert sensor.exists("ledger/date=2026-06-03/ledger.parquet")
+
+
+def test_a_bucket_says_of_each_page_what_it_is_so_that_it_is_shown_and_not_stored(store: Store) -> None:
+    import s3fs
+
+    storage = Storage(f"{store.url}/public")
+    kinds = {
+        "site/index.html": "text/html; charset=utf-8",
+        "site/zh/feeds/all.xml": "application/xml; charset=utf-8",
+        "site/a.css": "text/css; charset=utf-8",
+    }
+    for path in kinds:
+        storage.write_text(path, "x")
+    client = s3fs.S3FileSystem(skip_instance_cache=True)
+    if store.kind == "moto":  # rclone's server goes by the name's ending itself
+        assert {path: client.info(f"{BUCKET}/public/{path}")["ContentType"] for path in kinds} == kinds
