@@ -18,7 +18,7 @@ from defusedxml.ElementTree import fromstring
 
 from benchmarks.table import PeakMemory, growth, print_result, seconds_of
 from digest_pipeline import tables
-from digest_pipeline.arxiv.atom import ApiRecord, parse_page
+from digest_pipeline.arxiv.atom import ApiRecord, read_page
 from digest_pipeline.models import AnnounceType, Evidence, Paper
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.fake_arxiv import atom_entry, atom_feed
@@ -47,10 +47,10 @@ def measured(pages: Sequence[bytes], storage: Storage) -> list[object]:
     """One row of the table."""
     path = storage.papers_file(DAY)
     with PeakMemory() as memory:
-        papers = [paper_of(record) for page in pages for record in parse_page(page)]
+        papers = [paper_of(record) for page in pages for record in read_page(page).records]
         storage.write_table(path, tables.papers_to_table(papers))
     parse, bare, write, read = seconds_of(
-        lambda: [parse_page(page) for page in pages],
+        lambda: [read_page(page) for page in pages],
         lambda: [fromstring(page) for page in pages],
         lambda: storage.write_table(path, tables.papers_to_table(papers)),
         lambda: tables.papers_from_table(storage.read_table(path, tables.PAPERS)),

@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING
 import requests
 from packaging.requirements import Requirement
 
-from digest_pipeline.arxiv.http import CrossProcessRateLimiter, Pace, RateLimitedAdapter, polite_session, user_agent
+from digest_pipeline.arxiv import atom
+from digest_pipeline.arxiv.http import Pace, RateLimitedAdapter, get, polite_session, user_agent
+from digest_pipeline.arxiv.rate_limit import CrossProcessRateLimiter
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME, EASTERN, newest_listing_day
 from digest_pipeline.errors import DigestError, SettingsError
 from digest_pipeline.notify.redact import secret_values, without_secrets
@@ -279,15 +281,11 @@ def _arxiv(patient: Patient) -> Iterator[Finding]:
         CrossProcessRateLimiter(patient.shop.rate_limit_file, s.arxiv_interval_seconds),
         Pace(s.arxiv_interval_seconds, _TIMEOUT_SECONDS, attempts=1),
         user_agent(s.contact),
-        lambda body: None if b"<feed" in body[:2000] else "the answer is no Atom feed",
+        atom.read_page,
         now=patient.now,
     )
-    try:
-        with polite_session(adapter) as session:
-            response = session.get(s.arxiv_api_url, params={"id_list": _A_KNOWN_PAPER, "max_results": "1"})
-    except requests.RequestException as error:
-        yield Finding("arXiv", Level.ERROR, f"{s.arxiv_api_url}: {type(error).__name__}", "see the network, a proxy, and DIGEST_ARXIV_API_URL")
-        return
+    with polite_session(adapter) as session:
+        response = get(session, s.arxiv_api_url, params={"id_list": _A_KNOWN_PAPER, "max_results": "1"})
     if response.status_code != requests.codes.ok:
         yield Finding("arXiv", Level.ERROR, f"{s.arxiv_api_url} answers HTTP {response.status_code}", "see DIGEST_ARXIV_API_URL")
         return

@@ -24,7 +24,7 @@ def papers_that_turned_up(shop: Workshop, day: date) -> list[str]:
         return []
     window = shop.calendar.window(day)
     found = shop.arxiv.submitted_between(window.opens_utc, window.closes_utc, shop.categories)
-    shop.arxiv.take_captures()
+    shop.arxiv.take_raw_responses()
     first, last = (id_sort_key(bound) for bound in manifest.block)
     have = {row["arxiv_id"] for row in shop.storage.read_table(shop.storage.papers_file(day), tables.PAPERS).select(["arxiv_id"]).to_pylist()}
     missing = sorted((r.arxiv_id for r in found if r.arxiv_id not in have and first <= id_sort_key(r.arxiv_id) <= last), key=id_sort_key)

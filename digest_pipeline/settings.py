@@ -137,6 +137,10 @@ class Settings(BaseModel):
     )
     arxiv_timeout_seconds: float = Field(60.0, gt=0, description="Time limit of one request to arXiv, from start to last byte.")
     arxiv_attempts: int = Field(6, ge=1, description="How often one request to arXiv is tried before the run fails.")
+    arxiv_lock_dir: Path | None = Field(
+        None,
+        description="Folder in which all that ask arXiv on this machine take turns, whatever their user and data. Default: the machine's own, `/run/lock` or `/tmp`; containers share one by mounting it.",
+    )
     contact: str = Field("", description="Your e-mail or page; goes into the User-Agent, as arXiv asks.")
     skipped_evenings_file: Path | None = Field(
         None, description="CSV of further evenings without announcement (`freeze_skip_date,description`), added to the built-in list."

@@ -6,7 +6,6 @@ themselves (`stages.py`) and Dagster (`orchestration/`). A test builds a worksho
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from digest_pipeline import __version__, sample
 from digest_pipeline.arxiv.api import Arxiv
 from digest_pipeline.arxiv.http import Pace
 from digest_pipeline.arxiv.listing import ListingFetcher
+from digest_pipeline.arxiv.rate_limit import rate_limit_file
 from digest_pipeline.arxiv.raw_store import RawStore
 from digest_pipeline.calendar import ListingCalendar, load_calendar
 from digest_pipeline.errors import SettingsError
@@ -83,10 +83,8 @@ class Workshop:
 
     @property
     def rate_limit_file(self) -> Path:
-        """Where all processes of the deployment on this machine take turns; beside local data, else in the temporary folder."""
-        if self.storage.is_local:
-            return self.storage.local_path("state/arxiv-turn.json")
-        return Path(tempfile.gettempdir()) / "arxiv-digest-pipeline" / "arxiv-turn.json"
+        """Where all processes of this machine take turns at asking arXiv, wherever their data lie."""
+        return rate_limit_file(self.settings.arxiv_api_url, self.settings.arxiv_lock_dir)
 
     def sends_batches(self, *, is_backfill: bool) -> bool:
         """Whether a run's papers go through the endpoint's Batch API first."""

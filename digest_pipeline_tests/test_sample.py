@@ -31,7 +31,7 @@ def records() -> dict[str, Result]:
 
 
 def feed() -> dict[str, rss.FeedItem]:
-    return {f"{item.arxiv_id}v{item.version}": item for item in rss.parse_feed(sample.feed_bytes()).items}
+    return {f"{item.arxiv_id}v{item.version}": item for item in rss.read_feed(sample.feed_bytes()).items}
 
 
 def papers() -> dict[str, Paper]:
@@ -73,7 +73,7 @@ def verdicts(tag: str) -> dict[str, ValidationResult]:
 
 
 def test_the_feed_is_the_days_announcement_of_both_categories() -> None:
-    announcement = rss.parse_feed(sample.feed_bytes())
+    announcement = rss.read_feed(sample.feed_bytes())
     assert announcement.dated == sample.SAMPLE_DAY == date(2026, 1, 15)
     assert announcement.categories == sample.CATEGORIES
     kinds = Counter(item.announce_type for item in announcement.items)

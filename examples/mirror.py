@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
-from digest_pipeline.arxiv import atom, rss
+from digest_pipeline.arxiv import rss
 from digest_pipeline.arxiv.http import RawResponse
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.errors import DigestError, SourceError
@@ -26,9 +26,7 @@ from digest_pipeline.workshop import Workshop
 def keep_mirrored(folder: Path, day: date, raw: RawStore, now: datetime) -> RawManifest:
     """Keeps the saved answers of the listing dated `day`. Raises SourceError for a day that is not there or is another's."""
     feed = _read(folder / day.isoformat() / "rss.xml", now)
-    if why := rss.why_unusable(feed.body):
-        raise SourceError(f"{feed.url} is no announcement feed: {why}", hint="save the day again")
-    announcement = rss.parse_feed(feed.body)
+    announcement = rss.read_feed(feed.body)
     if announcement.dated != day or not announcement.items:
         raise SourceError(
             f"{feed.url} holds {len(announcement.items)} items dated {announcement.dated}, not the listing of {day}", hint="save the day again"
@@ -44,10 +42,7 @@ def keep_mirrored(folder: Path, day: date, raw: RawStore, now: datetime) -> RawM
 
 def _api_answers(folder: Path, now: datetime) -> Iterator[RawResponse]:
     for path in sorted(folder.glob("api*.xml")):
-        answer = _read(path, now)
-        if why := atom.why_unusable(answer.body):
-            raise SourceError(f"{path} is no answer of the API: {why}", hint="save the day again")
-        yield answer
+        yield _read(path, now)
 
 
 def _read(path: Path, now: datetime) -> RawResponse:

@@ -1,9 +1,9 @@
-"""Questions to arXiv's query API, asked with the `arxiv` package through the polite transport.
+"""Questions to arXiv's query API and feeds, through the rate-limited adapter.
 
-The package builds the queries and walks the pages; its traps are closed here: `max_results` is None (its
-default of 100 truncates), its own delay and retries are off because the transport's hold over all processes,
-and the transport refuses the bodies that the package would take for "no results". Pages are read by our
-strict parser, since the package's recovers silently from torn XML.
+The `arxiv` package builds the queries and walks the pages; its traps are closed here: `max_results` is None (its default of
+100 truncates), its own delay and retries are off because the adapter's hold over all processes, and each page is the one that
+our own reader made of the answer, since the package takes "Rate exceeded." for no results, leaves out incomplete records, and
+recovers silently from torn XML.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import requests
 
 from digest_pipeline import taxonomy
 from digest_pipeline.arxiv import atom, rss
 from digest_pipeline.arxiv.atom import ApiRecord
-from digest_pipeline.arxiv.http import CrossProcessRateLimiter, Pace, RateLimitedAdapter, RawResponse, polite_session, user_agent
+from digest_pipeline.arxiv.http import Pace, RateLimitedAdapter, RawResponse, UnusableBody, get, polite_session, user_agent
+from digest_pipeline.arxiv.rate_limit import CrossProcessRateLimiter
 from digest_pipeline.errors import ArxivUnavailable, SourceError
 
 IDS_PER_REQUEST = 400  # 400 ids make an address of 6 KB; servers commonly stop at 8 KB
@@ -25,13 +28,13 @@ RESULTS_PER_PAGE = 1000  # the API allows 2,000; half of that answers reliably
 
 
 class Arxiv:
-    """arXiv over its API and feeds, one request at a time. Every good answer is kept until `take_captures`."""
+    """arXiv over its API and feeds, one request at a time. Every good answer is kept until `take_raw_responses`."""
 
     def __init__(self, *, api_url: str, rss_url: str, rate_limit_file: Path, pace: Pace, contact: str, now: Callable[[], datetime]) -> None:
-        turnstile, agent = CrossProcessRateLimiter(rate_limit_file, pace.interval), user_agent(contact)
+        rate_limiter, agent = CrossProcessRateLimiter(rate_limit_file, pace.interval), user_agent(contact)
         self._api_url, self._rss_url = api_url, rss_url
-        self._api = RateLimitedAdapter(turnstile, pace, agent, atom.why_unusable, now=now)
-        self._rss = RateLimitedAdapter(turnstile, pace, agent, rss.why_unusable, now=now)
+        self._api = RateLimitedAdapter(rate_limiter, pace, agent, atom.read_page, now=now)
+        self._rss = RateLimitedAdapter(rate_limiter, pace, agent, rss.read_feed, now=now)
 
     @property
     def request_count(self) -> int:
@@ -39,15 +42,27 @@ class Arxiv:
         return self._api.request_count + self._rss.request_count
 
     def feed(self, categories: Sequence[str]) -> RawResponse:
-        """The announcement feed of the union of `categories`, as bytes. Raises ArxivUnavailable, or SourceError for a category arXiv refuses."""
+        """The announcement feed of the union of `categories`. Raises ArxivUnavailable, or SourceError for a category arXiv refuses."""
         address = f"{self._rss_url}/{'+'.join(categories)}"
-        with polite_session(self._rss) as session:
-            response = session.get(address)
-        if (message := rss.error_message(response.content)) is not None:
-            raise SourceError(f"arXiv refuses the feed of {'+'.join(categories)}: {message}", hint="correct DIGEST_CATEGORIES")
-        if response.status_code != requests.codes.ok:
-            raise ArxivUnavailable(f"{address} answers HTTP {response.status_code}", hint="check DIGEST_ARXIV_RSS_URL")
-        return self._rss.captures.pop()
+        try:
+            with polite_session(self._rss) as session:
+                response = get(session, address)
+            if response.status_code != requests.codes.ok:
+                self._explain(address, response)
+        except rss.FeedRefused as refusal:
+            raise SourceError(f"arXiv refuses the feed of {'+'.join(categories)}: {refusal}", hint="correct DIGEST_CATEGORIES") from None
+        return self._rss.raw_responses.pop()
+
+    @staticmethod
+    def _explain(address: str, response: requests.Response) -> None:
+        """Raises FeedRefused where the body is arXiv's own refusal, else ArxivUnavailable."""
+        try:
+            rss.read_feed(response.content)
+        except rss.FeedRefused:
+            raise
+        except UnusableBody:
+            pass
+        raise ArxivUnavailable(f"{address} answers HTTP {response.status_code}", hint="check DIGEST_ARXIV_RSS_URL")
 
     def submitted_between(self, opens_utc: datetime, closes_utc: datetime, categories: Iterable[str] = ()) -> list[ApiRecord]:
         """Current versions of the papers whose v1 was submitted in [opens, closes), in submission order; filtered by category if any is given."""
@@ -64,28 +79,43 @@ class Arxiv:
             found += self._ask(ids=versioned_ids[start : start + IDS_PER_REQUEST])
         return found
 
-    def take_captures(self) -> list[RawResponse]:
+    @property
+    def raw_responses(self) -> list[RawResponse]:
+        """The API's answers that were not taken yet, oldest first; their `content` is an `atom.ApiPage`."""
+        return list(self._api.raw_responses)
+
+    def take_raw_responses(self) -> list[RawResponse]:
         """The API's answers since the last call, oldest first."""
-        captures, self._api.captures = self._api.captures, []
-        return captures
+        taken, self._api.raw_responses = self._api.raw_responses, []
+        return taken
 
     def _ask(self, *, query: str = "", ids: Sequence[str] = ()) -> list[ApiRecord]:
+        """Each version once. Raises ArxivUnavailable where a page between others is empty."""
         import arxiv  # with lxml, half a second; only runs that ask pay it
 
-        client = arxiv.Client(page_size=RESULTS_PER_PAGE, delay_seconds=0, num_retries=0)
+        class Client(arxiv.Client):  # type: ignore[misc]  # the package has no types
+            """Walks the pages that our own reader made; an entry that cannot be read keeps its place in the count."""
+
+            def _parse_feed(self, url: str, first_page: bool = True, _try_index: int = 0) -> Any:
+                response = get(self._session, url)
+                if response.status_code != requests.codes.ok:
+                    raise arxiv.HTTPError(url, 0, response.status_code)
+                page: atom.ApiPage = adapter.raw_responses[-1].content
+                if not page.entries and not first_page:
+                    raise ArxivUnavailable(f"arXiv's API: an empty page in the middle ({url})", hint="run the same partition again later")
+                return SimpleNamespace(header=SimpleNamespace(total_results=page.total), results=[*page.records, *[None] * page.unreadable])
+
+        adapter = self._api
+        client = Client(page_size=RESULTS_PER_PAGE, delay_seconds=0, num_retries=0)
         client.query_url_format = self._api_url + "?{}"
-        before = len(self._api.captures)
-        with polite_session(self._api) as client._session:
-            search = arxiv.Search(
-                query=query, id_list=list(ids), max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate, sort_order=arxiv.SortOrder.Ascending
-            )
+        search = arxiv.Search(
+            query=query, id_list=list(ids), max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate, sort_order=arxiv.SortOrder.Ascending
+        )
+        with polite_session(adapter) as client._session:
             try:
-                walked = sum(1 for _ in client.results(search))
+                found: list[ApiRecord] = [record for record in client.results(search) if record is not None]
             except arxiv.ArxivError as error:
                 raise ArxivUnavailable(f"arXiv's API: {error}", hint="run the same partition again later") from error
-        found = [record for capture in self._api.captures[before:] for record in atom.parse_page(capture.body)]
-        if walked != len(found):
-            raise SourceError(f"the arxiv package read {walked} entries where the pages hold {len(found)}", hint="report it with the day's raw files")
         return list({(r.arxiv_id, r.version): r for r in found}.values())
 
 

@@ -1,50 +1,58 @@
-"""One polite connection to arXiv, shared by every process of the deployment.
+"""Requests to arXiv: in their turn, within a time limit, tried again with patience, believed by their body.
 
-arXiv's terms of use ask for one request every three seconds and one connection over all machines, API and
-RSS together. `Turnstile` gives that on one machine: a file lock held during the request (the kernel frees it
-when a process dies) and a time stamp beside it. `RateLimitedAdapter` puts every request of a `requests.Session`
-through it, with time limits, back-off honouring Retry-After for all processes, and a check of the body,
-because arXiv also says "Rate exceeded." with status 200.
+`RateLimitedAdapter` puts every request of a `requests.Session` through the machine's turns (`rate_limit.py`), bounds it from
+the start to the last byte, backs off as Retry-After says, for all processes, and looks at the body, because arXiv also says
+"Rate exceeded." with status 200. Proxies and certificates are the environment's; redirects stay on the host asked.
 
-What does not live here: what is asked (`api.py`, `rss.py`) and what the answers mean.
+What does not live here: what is asked (`api.py`) and what the answers mean (`atom.py`, `rss.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
+import os
 import random
-import time
-from collections.abc import Callable, Iterator
+import socket
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from pathlib import Path
+from datetime import datetime
+from types import TracebackType
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
-from filelock import FileLock
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from digest_pipeline import __version__
-from digest_pipeline.errors import ArxivUnavailable
+from digest_pipeline.arxiv.rate_limit import LONGEST_WAIT_SECONDS, CrossProcessRateLimiter
+from digest_pipeline.errors import ArxivUnavailable, SourceError
 
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024 * 1024  # the largest honest page, 2,000 entries, is about 6 MB; beyond this it is no feed
-LONGEST_WAIT_SECONDS = 900.0  # a longer Retry-After ends the run instead of holding it
+MOST_REDIRECTS = 3
 _BUSY = frozenset({429, 500, 502, 503, 504})
+_PORTS = {"http": 80, "https": 443}
+
+
+class UnusableBody(SourceError):
+    """The body of an answer is not what was asked for; says what came instead."""
+
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """One answer of arXiv as it came: the bytes with when and whence."""
+    """One answer of arXiv as it came: the bytes with when and whence, and what they were read as when they arrived."""
 
     url: str
     fetched_at_utc: datetime
     status: int
     body: bytes
+    content: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,87 +64,37 @@ class Pace:
     attempts: int = 6
 
 
-class CrossProcessRateLimiter:
-    """Lets one request at a time through, `interval` seconds after the previous one ended.
-
-    Measured from the end of one request to the start of the next, so that the gap arXiv sees is never
-    shorter. The state file also carries a pause that any process was told to make.
-    """
-
-    def __init__(
-        self, state_file: Path, interval: float, *, clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        state_file.parent.mkdir(parents=True, exist_ok=True)
-        self._state_file = state_file
-        self._lock = FileLock(f"{state_file}.lock")
-        self._interval = interval
-        self._clock = clock
-        self._sleep = sleep
-
-    @contextlib.contextmanager
-    def turn(self) -> Iterator[Callable[[float], None]]:
-        """Waits for the turn; yields a function that makes every process pause for so many seconds."""
-        pause_until = 0.0
-
-        def pause(seconds: float) -> None:
-            nonlocal pause_until
-            pause_until = self._clock() + seconds
-
-        with self._lock:
-            self._wait()
-            self._note(self._clock() + self._interval)  # holds even if this process dies during the request
-            try:
-                yield pause
-            finally:
-                self._note(max(self._clock() + self._interval, pause_until))
-
-    def _wait(self) -> None:
-        while (left := self._not_before() - self._clock()) > 0:
-            self._sleep(min(left, LONGEST_WAIT_SECONDS))
-
-    def _not_before(self) -> float:
-        """The recorded instant; one further off than any pause we make is a clock set back, and is not believed."""
-        try:
-            recorded = float(json.loads(self._state_file.read_text())["not_before"])
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return 0.0
-        return recorded if recorded - self._clock() <= LONGEST_WAIT_SECONDS + self._interval else 0.0
-
-    def _note(self, not_before: float) -> None:
-        self._state_file.write_text(json.dumps({"not_before": not_before}))
-
-
 class RateLimitedAdapter(HTTPAdapter):
-    """Sends each request in its turn, tries again with patience, and gives back only bodies that pass `is_usable`.
+    """Sends each request in its turn, tries again with patience, and gives back only answers that `validate_body` reads.
 
-    `is_usable(body)` returns None, or in words why the body is not the answer asked for. Raises
-    ArxivUnavailable when the attempts are used up. Every good answer is appended to `captures`.
+    `validate_body(body)` returns what the body holds and raises UnusableBody where it is not the answer asked for.
+    Raises ArxivUnavailable when the attempts are used up. Every good answer is appended to `raw_responses`.
     """
 
     def __init__(
         self,
-        turnstile: CrossProcessRateLimiter,
+        rate_limiter: CrossProcessRateLimiter,
         pace: Pace,
         user_agent: str,
-        is_usable: Callable[[bytes], str | None],
+        validate_body: Callable[[bytes], Any],
         *,
         now: Callable[[], datetime],
     ) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-        self.captures: list[RawResponse] = []
+        self.raw_responses: list[RawResponse] = []
         self.request_count = 0
-        self._turnstile, self._pace, self._user_agent, self._is_usable, self._now = turnstile, pace, user_agent, is_usable, now
+        self._rate_limiter, self._pace, self._user_agent, self._validate_body, self._now = rate_limiter, pace, user_agent, validate_body, now
+        self._deadline: _Deadline | None = None
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         request.headers["User-Agent"] = self._user_agent
+        environment = {name: options.get(name) for name in ("verify", "cert", "proxies")}
         trouble = ""
         for attempt in range(1, self._pace.attempts + 1):
-            with self._turnstile.turn() as pause_everybody:
+            with self._rate_limiter.turn() as pause_everybody:
                 self.request_count += 1
-                response, trouble = self._try(request)
+                response, trouble = self._try(request, environment)
                 if response is not None and not trouble:
-                    if response.status_code == requests.codes.ok:
-                        self.captures.append(RawResponse(str(request.url), self._now(), response.status_code, response.content))
                     return response
                 wait = self._wait_after(response, attempt)
                 if attempt < self._pace.attempts and wait <= LONGEST_WAIT_SECONDS:
@@ -149,71 +107,184 @@ class RateLimitedAdapter(HTTPAdapter):
             hint="nothing is lost; run the same partition again later, and see https://status.arxiv.org if it lasts",
         )
 
-    def _try(self, request: requests.PreparedRequest) -> tuple[requests.Response | None, str]:
+    def _try(self, request: requests.PreparedRequest, environment: Mapping[str, Any]) -> tuple[requests.Response | None, str]:
         """(response, "") for a good answer; (response or None, trouble in words) for one worth another try."""
+        self._deadline = deadline = _Deadline(self._pace.timeout)
         try:
-            response = super().send(request, stream=True, timeout=(min(10.0, self._pace.timeout), self._pace.timeout))
-            body = self._read(response)
-        except (requests.RequestException, TimeoutError) as error:
-            return None, f"{type(error).__name__}: no answer within {self._pace.timeout:g} s" if isinstance(error, TimeoutError) else _reason(error)
-        response._content = body
+            with deadline:
+                response = super().send(request, stream=True, timeout=(min(10.0, self._pace.timeout), self._pace.timeout), **environment)
+                response._content = self._read(response)
+        except (requests.RequestException, OSError) as error:
+            if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise ArxivUnavailable(
+                    f"the certificate of {urlsplit(str(request.url)).hostname} is not trusted here",
+                    hint="behind a proxy with a certificate authority of its own, name that authority's file in REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
+                ) from None
+            return None, f"no whole answer within {self._pace.timeout:g} s" if deadline.is_over else _reason(error)
         if response.status_code in _BUSY:
             return response, f"HTTP {response.status_code}"
-        if response.status_code == requests.codes.ok and (why := self._is_usable(body)):
-            return response, why
+        if response.status_code == requests.codes.ok:
+            try:
+                content = self._validate_body(response.content)
+            except UnusableBody as error:
+                if not error.retryable:
+                    raise
+                return response, str(error)
+            self.raw_responses.append(RawResponse(str(request.url), self._now(), response.status_code, response.content, content))
         return response, ""
 
     def _read(self, response: requests.Response) -> bytes:
-        """The whole body, within the time limit from first to last byte and the size limit."""
-        deadline = time.monotonic() + self._pace.timeout
+        """The whole body, within the size limit."""
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_content(65536):
             size += len(chunk)
             if size > MOST_BYTES:
                 raise requests.exceptions.ContentDecodingError(f"more than {MOST_BYTES} bytes")
-            if time.monotonic() > deadline:
-                raise TimeoutError
             chunks.append(chunk)
         announced = response.headers.get("Content-Length")
         if announced and "Content-Encoding" not in response.headers and int(announced) != size:
             raise requests.exceptions.ChunkedEncodingError(f"{size} of {announced} bytes arrived")
         return b"".join(chunks)
 
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        """The pool, with connections that the deadline of the request at hand can end."""
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        if not issubclass(pool.ConnectionCls, _Bounded):
+            pool.ConnectionCls = type("_BoundedConnection", (_Bounded, pool.ConnectionCls), {"bound": self._bound})
+        return pool
+
+    def _bound(self, connection: socket.socket) -> None:
+        if self._deadline is not None:
+            self._deadline.bind(connection)
+
     def _wait_after(self, response: requests.Response | None, attempt: int) -> float:
         """Retry-After where arXiv gives one; else doubling from twice the interval, with jitter."""
-        told = retry_after_seconds(response.headers.get("Retry-After"), self._now()) if response is not None else None
+        told = retry_after_seconds(response.headers.get("Retry-After")) if response is not None else None
         if told is not None:
             return told
         return min(120.0, self._pace.interval * float(2**attempt)) * random.uniform(1.0, 1.3)  # noqa: S311 - jitter, no secret
 
 
-def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+class _Deadline:
+    """Ends the connections bound to it when the time is up, in whatever phase: handshake, headers or body.
+
+    A time limit on each read does not do that: a server that sends a byte a second never exceeds it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._connections: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self.is_over = False
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._timer.cancel()
+        with self._lock:
+            while self._connections:
+                self._connections.pop().close()
+        if kind is None and self.is_over:
+            raise TimeoutError  # what had arrived by then may look whole
+
+    def bind(self, connection: socket.socket) -> None:
+        """Keeps a second descriptor of the connection: TLS takes the first away."""
+        with self._lock:
+            self._connections.append(socket.socket(fileno=os.dup(connection.fileno())))
+        if self.is_over:
+            self._end()
+
+    def _end(self) -> None:
+        self.is_over = True
+        with self._lock:
+            for connection in self._connections:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # the other side was faster
+
+
+class _Bounded:
+    """Mixed into urllib3's connections: tells `bound` of each socket, new or used again."""
+
+    bound: Callable[[socket.socket], None]
+    sock: socket.socket | None
+
+    def _new_conn(self) -> socket.socket:
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]
+        type(self).bound(connection)
+        return connection
+
+    def request(self, *args: Any, **options: Any) -> None:
+        if self.sock is not None:
+            type(self).bound(self.sock)
+        super().request(*args, **options)  # type: ignore[misc]
+
+
+class _Session(requests.Session):
+    """Follows redirects on the host that was asked only, and honours SSL_CERT_FILE as `curl` and `openssl` do."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target is not None and not _stays(str(resp.url), urljoin(str(resp.url), target)):
+            there = urlsplit(urljoin(str(resp.url), target))
+            raise SourceError(
+                f"the answer to {resp.url} sends on to another address, {there.scheme}://{there.hostname or ''}, which is not followed",
+                hint="see DIGEST_ARXIV_API_URL and DIGEST_ARXIV_RSS_URL, and whether a network's sign-in page stands in between",
+            )
+        return target
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        merged = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        if merged["verify"] is True and (bundle := os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")):
+            merged["verify"] = bundle
+        return merged
+
+
+def _stays(asked: str, target: str) -> bool:
+    """Whether a redirect leads to the same place, or to the same host by https."""
+    before, after = urlsplit(asked), urlsplit(target)
+    try:
+        ports = before.port or _PORTS.get(before.scheme), after.port or _PORTS.get(after.scheme)
+    except ValueError:
+        return False
+    if after.hostname != before.hostname or after.username or after.scheme not in _PORTS:
+        return False
+    return (after.scheme == before.scheme and ports[0] == ports[1]) or (before.scheme == "http" and after.scheme == "https")
+
+
+def polite_session(adapter: RateLimitedAdapter) -> requests.Session:
+    """A session all of whose requests go through `adapter`."""
+    session = _Session()
+    session.max_redirects = MOST_REDIRECTS
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def get(session: requests.Session, url: str, **options: Any) -> requests.Response:
+    """GET, with what `requests` itself refuses in our words. Raises ArxivUnavailable."""
+    try:
+        return session.get(url, **options)
+    except requests.RequestException as error:
+        raise ArxivUnavailable(f"{url} cannot be asked: {_reason(error)}", hint="see the addresses of arXiv and the proxy in the settings") from None
+
+
+def retry_after_seconds(header: str | None) -> float | None:
     """Seconds to wait from a Retry-After header in either form; None without one or with nonsense in it."""
-    if header is None:
-        return None
     try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
+        return None if header is None else float(Retry().parse_retry_after(header))
+    except (InvalidHeader, ValueError, OverflowError):
         return None
-    return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def user_agent(contact: str) -> str:
     """Who we are and how to reach the operator, as arXiv asks."""
     return f"arxiv-digest-pipeline/{__version__}" + (f" ({contact})" if contact else "")
-
-
-def polite_session(adapter: RateLimitedAdapter) -> requests.Session:
-    """A session all of whose requests go through `adapter`."""
-    session = requests.Session()
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
 
 
 def _reason(error: Exception) -> str:

@@ -11,20 +11,23 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 from digest_pipeline import taxonomy
 from digest_pipeline.arxiv import atom, rss
 from digest_pipeline.arxiv.atom import ApiRecord
-from digest_pipeline.arxiv.http import RawResponse
+from digest_pipeline.arxiv.http import RawResponse, UnusableBody
 from digest_pipeline.arxiv.rss import Announcement
 from digest_pipeline.errors import RawCorrupt
 from digest_pipeline.models import Evidence
 from digest_pipeline.storage import Storage
 
 SCHEMA_VERSION = 1
+
+_Content = TypeVar("_Content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class RawManifest:
 
     `announced` is false on a day without announcement, with the reason in `notes`. `block` is the first and
     last id assigned at this announcement, inclusive, where known. `feed_categories` are those the kept feeds
-    were asked for; `full_block` says that all archives' papers of the block are kept. `missing_ids` are papers that a later reconciliation found and the next run fetches.
+    were asked for; `full_block` says that all archives' papers of the block are kept. `missing_ids` are papers that a later
+    reconciliation found and the next run fetches. `earlier_ids` are items of the kept feeds that belong to an earlier listing.
     """
 
     listing_date: date
@@ -57,6 +61,7 @@ class RawManifest:
     full_block: bool = False
     feed_categories: tuple[str, ...] = ()
     missing_ids: tuple[str, ...] = ()
+    earlier_ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     requests: int = 0
     schema_version: int = SCHEMA_VERSION
@@ -77,8 +82,8 @@ class RawManifest:
         values["evidence"] = Evidence(values["evidence"]) if values["evidence"] else None
         values["files"] = tuple(RawFile(**file) for file in values["files"])
         values["block"] = (values["block"][0], values["block"][1]) if values["block"] else None
-        for name in ("feed_categories", "missing_ids", "notes"):
-            values[name] = tuple(values[name])
+        for name in ("feed_categories", "missing_ids", "earlier_ids", "notes"):
+            values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
 
@@ -98,13 +103,16 @@ class RawStore:
         except (ValueError, KeyError, TypeError) as error:
             raise RawCorrupt(f"{path} cannot be read ({error})", hint="refetch the day; the answers beside it are kept") from error
 
-    def keep_file(self, day: date, kind: str, capture: RawResponse) -> RawFile:
+    def keep_file(self, day: date, kind: str, response: RawResponse) -> RawFile:
         """Writes one answer; it counts only once a manifest names it."""
-        digest = hashlib.sha256(capture.body).hexdigest()
-        name = f"{kind}-{capture.fetched_at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:12]}.xml.gz"
-        self._storage.write_bytes(self._path(day, name), gzip.compress(capture.body, mtime=0))
-        count = len(rss.parse_feed(capture.body).items) if kind == "rss" else len(atom.parse_page(capture.body))
-        return RawFile(name, kind, capture.url, capture.fetched_at_utc.astimezone(UTC).isoformat(timespec="seconds"), capture.status, digest, count)
+        digest = hashlib.sha256(response.body).hexdigest()
+        name = f"{kind}-{response.fetched_at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest[:12]}.xml.gz"
+        self._storage.write_bytes(self._path(day, name), gzip.compress(response.body, mtime=0))
+        content = response.content or (rss.read_feed if kind == "rss" else atom.read_page)(response.body)
+        count = len(content.items if isinstance(content, Announcement) else content.records)
+        return RawFile(
+            name, kind, response.url, response.fetched_at_utc.astimezone(UTC).isoformat(timespec="seconds"), response.status, digest, count
+        )
 
     def keep(self, manifest: RawManifest, *, now: datetime) -> None:
         """Makes `manifest` the day's; the one it replaces stays beside it under its time."""
@@ -122,12 +130,18 @@ class RawStore:
 
     def feeds(self, manifest: RawManifest) -> list[Announcement]:
         """The day's kept feeds, oldest first. Raises RawCorrupt."""
-        return [rss.parse_feed(self._body(manifest.listing_date, file)) for file in manifest.files if file.kind == "rss"]
+        return [self._content(manifest, file, rss.read_feed) for file in manifest.files if file.kind == "rss"]
 
     def records(self, manifest: RawManifest) -> list[ApiRecord]:
         """The day's kept API records, each version once, the latest answer winning. Raises RawCorrupt."""
-        pages = (atom.parse_page(self._body(manifest.listing_date, file)) for file in manifest.files if file.kind == "api")
-        return list({(r.arxiv_id, r.version): r for page in pages for r in page}.values())
+        pages = (self._content(manifest, file, atom.read_page) for file in manifest.files if file.kind == "api")
+        return list({(r.arxiv_id, r.version): r for page in pages for r in page.records}.values())
+
+    def _content(self, manifest: RawManifest, file: RawFile, read: Callable[[bytes], _Content]) -> _Content:
+        try:
+            return read(self._body(manifest.listing_date, file))
+        except UnusableBody as error:
+            raise RawCorrupt(f"the kept answer {self._path(manifest.listing_date, file.file)} cannot be read: {error}", hint=_REFETCH) from None
 
     def verify(self, manifest: RawManifest) -> None:
         """Raises RawCorrupt, naming the file, where a kept answer is missing or changed."""

@@ -29,7 +29,7 @@ def keep_sample(day: date, raw: RawStore, calendar: ListingCalendar, now: dateti
         raw.keep_file(day, "rss", RawResponse("sample:rss.xml", now, 200, sample.feed_bytes())),
         raw.keep_file(day, "api", RawResponse("sample:api.xml", now, 200, sample.api_bytes())),
     )
-    new = sorted((i.arxiv_id for i in rss.parse_feed(sample.feed_bytes()).items if i.announce_type is AnnounceType.NEW), key=id_sort_key)
+    new = sorted((i.arxiv_id for i in rss.read_feed(sample.feed_bytes()).items if i.announce_type is AnnounceType.NEW), key=id_sort_key)
     manifest = RawManifest(day, True, Evidence.RSS, files, block=(new[0], new[-1]), feed_categories=sample.CATEGORIES)
     raw.keep(manifest, now=now)
     return manifest

@@ -9,16 +9,18 @@ stands in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from digest_pipeline import taxonomy
-from digest_pipeline.arxiv.atom import ApiRecord
+from digest_pipeline.arxiv.atom import UNKNOWN_TIME, ApiRecord
 from digest_pipeline.arxiv.listing import unique_items
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.arxiv.rss import FeedItem
-from digest_pipeline.errors import SourceError
 from digest_pipeline.models import AnnounceType, Evidence, Paper, id_sort_key
+
+NO_ABSTRACT = "(arXiv's record of this paper has no abstract.)"
+"""Stands in its place, for readers to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,19 @@ class Assembled:
     announced_ids: tuple[str, ...]
     from_feed_text: tuple[str, ...]
     """Ids whose record the API did not know; their row holds the feed's own text."""
+    incomplete: tuple[str, ...] = ()
+    """Ids of papers that arXiv gives without title, abstract or authors."""
 
 
 def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str, ...]) -> Assembled:
     """All papers of the day that fall under `categories`; none on a day without announcement.
 
-    Raises RawCorrupt, or SourceError naming a paper that has neither title nor abstract anywhere.
+    A paper without title or abstract anywhere ships with what there is, and is named in `incomplete`. Raises RawCorrupt.
     """
     records = {(r.arxiv_id, r.version): r for r in raw.records(manifest)}
-    items = [item for item in unique_items(raw.feeds(manifest)) if _falls(item.categories, categories)]
-    day = manifest.listing_date
+    day, earlier = manifest.listing_date, set(manifest.earlier_ids)
+    announced = (_with_categories(item, records.get((item.arxiv_id, item.version)), manifest) for item in unique_items(raw.feeds(manifest)))
+    items = [item for item in announced if item.arxiv_id not in earlier and _falls(item.categories, categories)]
     papers = [_from_item(item, records.get((item.arxiv_id, item.version)), manifest, categories) for item in items]
     listed = {item.arxiv_id for item in items}
     papers += [
@@ -46,15 +51,16 @@ def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str,
         for r in _block_records(manifest, records.values())
         if r.arxiv_id not in listed and _falls(r.categories, categories)
     ]
-    for paper in papers:
-        if not paper.title or not paper.abstract:
-            raise SourceError(
-                f"{paper.arxiv_id}v{paper.version}, announced {day}, has no {'abstract' if paper.title else 'title'} in arXiv's answer",
-                hint=f"look at {paper.abs_url}; refetch the day once arXiv shows it whole",
-            )
     papers.sort(key=lambda p: id_sort_key(p.arxiv_id), reverse=True)
+    incomplete = tuple(p.arxiv_id for p in papers if not p.title or not p.abstract or not p.authors)
+    papers = [replace(p, title=p.title or f"arXiv:{p.arxiv_id}", abstract=p.abstract or NO_ABSTRACT) for p in papers]
     fallback = tuple(i.arxiv_id for i in items if (i.arxiv_id, i.version) not in records)
-    return Assembled(tuple(papers), tuple(p.arxiv_id for p in papers), fallback)
+    return Assembled(tuple(papers), tuple(p.arxiv_id for p in papers), fallback, incomplete)
+
+
+def _with_categories(item: FeedItem, record: ApiRecord | None, manifest: RawManifest) -> FeedItem:
+    """An item without categories has its record's; without a record it counts for all that the feed was asked for, lest it be lost."""
+    return item if item.categories else replace(item, categories=record.categories if record else manifest.feed_categories)
 
 
 def _falls(paper_categories: Iterable[str], configured: tuple[str, ...]) -> bool:
@@ -117,17 +123,17 @@ def _paper(record: ApiRecord, day: date, announced_as: AnnounceType, evidence: E
         arxiv_id=record.arxiv_id,
         version=record.version,
         announce_type=announced_as,
-        primary_category=record.primary_category,
-        categories=record.categories,
+        primary_category=record.primary_category or (item.categories[0] if item else ""),
+        categories=record.categories or (item.categories if item else ()),
         title=record.title or (item.title if item else ""),
         abstract=record.abstract or (item.abstract if item else ""),
-        authors=record.authors,
-        affiliations=record.affiliations,
+        authors=record.authors or (item.authors if item else ()),
+        affiliations=record.affiliations if record.authors or not item else item.affiliations,
         comment=record.comment,
         doi=record.doi,
         journal_ref=record.journal_ref,
-        submitted_at_utc=record.submitted_at_utc,
-        updated_at_utc=record.updated_at_utc,
+        submitted_at_utc=None if record.submitted_at_utc == UNKNOWN_TIME else record.submitted_at_utc,
+        updated_at_utc=None if record.updated_at_utc == UNKNOWN_TIME else record.updated_at_utc,
         listing_date=day,
         evidence=evidence,
     )

@@ -20,7 +20,7 @@ from digest_pipeline.arxiv.listing import ListingFetcher, fetch_listing
 from digest_pipeline.calendar import EASTERN, load_calendar
 from digest_pipeline.errors import ArxivUnavailable, FeedIncomplete, ListingDateError, NotPublishedYet, RawCorrupt, SourceError
 from digest_pipeline.models import AnnounceType, Evidence
-from digest_pipeline.papers.assemble import assemble_papers
+from digest_pipeline.papers.assemble import NO_ABSTRACT, assemble_papers
 from digest_pipeline_tests.support.desks import CATEGORIES, desk_for
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, Refusal, generate_days
 
@@ -309,17 +309,22 @@ def test_a_paper_that_the_feed_lost_is_added_from_its_block_and_named(tmp_path: 
         assert announced_versions(WEDNESDAY, translator) == arxiv.day(WEDNESDAY).announced(CATEGORIES)
 
 
-@pytest.mark.parametrize(("api_lag", "expected"), [(timedelta(0), FeedIncomplete), (timedelta(days=2), NotPublishedYet)], ids=["shown", "not yet"])
-def test_a_category_without_items_is_believed_only_where_the_api_shows_none_either(
-    api_lag: timedelta, expected: type[Exception], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("api_lag", [timedelta(0), timedelta(hours=20)], ids=["the API shows its papers", "the API lags"])
+def test_a_category_without_a_paper_of_its_own_is_waited_for(api_lag: timedelta, tmp_path: Path) -> None:
     with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
         arxiv.faults.api_lag = api_lag
         arxiv.faults.rss_bodies.append(without_items(feed_of(arxiv), lambda item: b"cs.IR" in item))
         translator = desk_for(arxiv, tmp_path)
-        with pytest.raises(expected, match=r"no item of cs\.IR"):
+        with pytest.raises(NotPublishedYet, match=r"cs\.IR"):
             fetch_listing(WEDNESDAY, translator)
         assert translator.raw.manifest(WEDNESDAY) is None
+
+
+def test_a_feed_cannot_be_judged_while_the_api_does_not_even_show_the_listing_before(tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
+        arxiv.faults.api_lag = timedelta(days=2)
+        with pytest.raises(NotPublishedYet, match="does not show the end of the listing before"):
+            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path))
 
 
 def test_an_unlisted_holidays_empty_feed_means_wait_on_the_day_itself(tmp_path: Path) -> None:
@@ -380,24 +385,23 @@ def test_on_a_skipped_day_that_is_today_an_empty_feed_confirms_the_calendar(tmp_
         assert len(arxiv.requests) == 1
 
 
-def test_on_a_skipped_day_that_is_today_yesterdays_items_under_its_date_confirm_the_calendar(tmp_path: Path) -> None:
+def test_on_a_skipped_day_that_is_today_yesterdays_items_under_its_date_confirm_nothing(tmp_path: Path) -> None:
+    """A holiday's feed is empty; this may be an announcement after all, in a feed that is stale."""
     friday = date(2025, 11, 28)
     with arxiv_around(friday, eastern(friday, 3), announced_after_all={friday}) as arxiv:
         arxiv.faults.stale_feed = True
-        assert not fetch_listing(friday, desk_for(arxiv, tmp_path)).announced
+        with pytest.raises(NotPublishedYet, match="it is stale"):
+            fetch_listing(friday, desk_for(arxiv, tmp_path))
 
 
-def test_an_outage_matters_not_on_a_skipped_day_and_fails_an_ordinary_one(tmp_path: Path) -> None:
-    friday = date(2025, 11, 28)
-    with arxiv_around(friday, eastern(friday, 3)) as arxiv:
+@pytest.mark.parametrize("day", [date(2025, 11, 28), WEDNESDAY], ids=["skipped", "ordinary"])
+def test_an_outage_is_no_confirmation_that_nothing_was_announced(day: date, tmp_path: Path) -> None:
+    with arxiv_around(day, eastern(day, 3)) as arxiv:
         arxiv.faults.rss_statuses.extend([503] * 4)
-        manifest = fetch_listing(friday, desk_for(arxiv, tmp_path / "skipped"))
-        assert not manifest.announced
-        assert "the feed could not be asked" in manifest.notes[0]
-    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 3)) as arxiv:
-        arxiv.faults.rss_statuses.extend([503] * 4)
+        translator = desk_for(arxiv, tmp_path)
         with pytest.raises(ArxivUnavailable):
-            fetch_listing(WEDNESDAY, desk_for(arxiv, tmp_path / "ordinary"))
+            fetch_listing(day, translator)
+        assert translator.raw.manifest(day) is None
 
 
 # -- refusals and faults -----------------------------------------------------------------------------
@@ -440,22 +444,21 @@ def test_an_api_that_never_gives_a_usable_answer_fails_loudly_and_writes_nothing
         assert translator.raw.manifest(WEDNESDAY) is None
 
 
-def test_a_record_without_abstract_fails_naming_paper_and_day(tmp_path: Path) -> None:
+def test_a_paper_without_title_or_abstract_ships_with_what_there_is_and_is_named(tmp_path: Path) -> None:
     with arxiv_around(WEDNESDAY, eastern(date(2026, 7, 10), 12)) as arxiv:
         translator = desk_for(arxiv, tmp_path)
-        manifest = fetch_listing(WEDNESDAY, translator)
-        records = translator.raw.records(manifest)
-        bare = replace(next(r for r in records if r.version == 1 and r.arxiv_id in arxiv.day(WEDNESDAY).block_ids(CATEGORIES)), abstract="")
-
-        class Store:
-            def records(self, _: object) -> list[ApiRecord]:
-                return [bare]
-
-            def feeds(self, _: object) -> list[object]:
-                return []
-
-        with pytest.raises(SourceError, match=rf"{bare.arxiv_id}v1, announced 2026-06-10, has no abstract"):
-            assemble_papers(manifest, Store(), CATEGORIES)  # type: ignore[arg-type]
+        untitled, untold = arxiv.day(WEDNESDAY).block_ids(CATEGORIES)[:2]
+        for paper in arxiv.day(WEDNESDAY).block:
+            if paper.arxiv_id == untitled:
+                paper.versions[0] = replace(paper.versions[0], title="")
+            if paper.arxiv_id == untold:
+                paper.versions[0] = replace(paper.versions[0], abstract="")
+        assembled = assemble_papers(fetch_listing(WEDNESDAY, translator), translator.raw, CATEGORIES)
+        papers = {p.arxiv_id: p for p in assembled.papers}
+        assert papers.keys() == set(arxiv.day(WEDNESDAY).block_ids(CATEGORIES))
+        assert papers[untitled].title == f"arXiv:{untitled}"
+        assert papers[untold].abstract == NO_ABSTRACT
+        assert sorted(assembled.incomplete) == sorted((untitled, untold))
 
 
 def test_a_category_that_arxiv_does_not_know_is_refused_with_arxivs_own_words(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from digest_pipeline.arxiv.atom import ApiRecord
-from digest_pipeline.arxiv.id_ranges import id_of
+from digest_pipeline.arxiv.id_boundaries import id_of
 from digest_pipeline.calendar import EASTERN
 
 
@@ -34,7 +34,7 @@ def record(arxiv_id: str, submitted: datetime) -> ApiRecord:
 
 
 class Corpus:
-    """Answers the two questions of `id_block.Questions`. Blocks are numbered on, each within its month."""
+    """Answers the two questions of `id_ranges.ApiQueries`. Blocks are numbered on, each within its month."""
 
     def __init__(self) -> None:
         self.known: dict[str, ApiRecord] = {}
