@@ -171,6 +171,7 @@ def assemble(shop: Workshop, day: date) -> StageReport:
             **{f"type {kind}": n for kind, n in counts_by_type(papers).items()},
             **{f"category {name}": n for name, n in counts_by_category(papers, shop.categories).items()},
             "from_feed_text": len(assembled.from_feed_text),
+            "incomplete": len(assembled.incomplete),
         },
         preview=_papers_preview(papers),
         findings=(
@@ -187,6 +188,14 @@ def assemble(shop: Workshop, day: date) -> StageReport:
                 f"{len(papers)} papers; the median {day:%A} has {usual:g}"
                 if usual is not None
                 else f"{len(papers)} papers; too few earlier listings to compare",
+                True,
+            ),
+            Finding(
+                "every_record_is_complete",
+                not assembled.incomplete,
+                f"arXiv gives no title, abstract or authors for {', '.join(assembled.incomplete)}; shipped with what there is: refetch the day once arXiv shows more"
+                if assembled.incomplete
+                else f"{len(papers)} of {len(papers)} have title, abstract and authors",
                 True,
             ),
         ),

@@ -27,8 +27,8 @@ MAY_USE: dict[str, set[str]] = {
     "settings": {"errors", "taxonomy", "calendar", "mail_address", LANGUAGES},
     "tex": {"text"},
     # a day's way: each room knows the nouns and, at most, the rooms before it
-    "arxiv": {*DOMAIN, "sample"} - {"tables"},
-    "papers": {*DOMAIN, "arxiv"} - {"calendar"},
+    "arxiv": {*DOMAIN, "sample", "text"} - {"tables"},
+    "papers": {*DOMAIN, "arxiv"} - {"calendar", "errors"},
     "translation": {"errors", "models", "settings", "sample", "tex", LANGUAGES},
     "reading": {LANGUAGES},
     "render": {"mail_address", "errors", "models", "tables", "taxonomy", "storage", "text", "tex", LANGUAGES, "papers"},

@@ -35,6 +35,11 @@ CHECKS = (
         "Warns where a listing has less than half of the weekday's median: a broken key or feed shrinks listings silently.",
     ),
     Check(
+        "every_record_is_complete",
+        "papers",
+        "Warns where arXiv gives a paper without title, abstract or authors; it is in the digest with what there is.",
+    ),
+    Check(
         "nearly_every_paper_is_translated", "translated_summaries", "At most 2 % of the papers are quarantined; a single one never fails a small day."
     ),
     Check(
