@@ -174,14 +174,17 @@ def _build_bundle(storage: Storage, language: Language, name: str, entries: Iter
         known = newest.get(entry.paper.arxiv_id)
         if known is None or known.paper.listing_date < entry.paper.listing_date:
             newest[entry.paper.arxiv_id] = entry
-    with tempfile.TemporaryDirectory(prefix="search-") as scratch:
-        source, made = Path(scratch) / "records", Path(scratch) / "index"
-        source.mkdir()
-        for number, entry in enumerate(newest.values()):
-            (source / f"{number}.html").write_text(record_html(entry, language, categories), encoding="utf-8")
-        _run_program(source, made, language)
-        _require_whole(made)
-        _bring_home(storage, made, f"site/{language.tag}/search/{name}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="search-") as scratch:
+            source, made = Path(scratch) / "records", Path(scratch) / "index"
+            source.mkdir()
+            for number, entry in enumerate(newest.values()):
+                (source / f"{number}.html").write_text(record_html(entry, language, categories), encoding="utf-8")
+            _run_program(source, made, language)
+            _require_whole(made)
+            _bring_home(storage, made, f"site/{language.tag}/search/{name}")
+    except OSError as error:
+        raise SearchIndexError(f"the folder for temporary files cannot be used: {error}", hint="free space there, or set TMPDIR") from error
     return len(newest)
 
 

@@ -144,6 +144,17 @@ def test_a_torn_file_of_the_program_is_not_published(tmp_path: Path, three_days:
     monkeypatch.setenv("PAGEFIND_BINARY_PATH", str(a_program(tmp_path, script)))
     outcome = update(Storage(tmp_path / "data"), three_days)
     assert "only in part" in outcome.problem
+
+
+def test_a_full_folder_for_temporary_files_costs_the_index_in_words_and_nothing_else(
+    tmp_path: Path, three_days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    outcome = update(Storage(tmp_path), three_days)
+    assert "the folder for temporary files cannot be used" in outcome.problem
+    assert "TMPDIR" in outcome.problem
+    monkeypatch.undo()
+    assert update(Storage(tmp_path), three_days).problem == ""
     assert outcome.bundles == ()
 
 
