@@ -40,7 +40,7 @@ MAY_USE: dict[str, set[str]] = {
     "stages": {"errors", "models", "tables", "workshop", LANGUAGES, "arxiv", "papers", "translation", "markdown", "site"},
     "reconcile": {"models", "tables", "workshop"},
     "forecast": {"errors", "models", "tables", "workshop", "arxiv", "translation"},
-    "doctor": {"errors", "calendar", "settings", "workshop", "arxiv", "translation", "render", "notify"},
+    "doctor": {"errors", "calendar", "storage", "settings", "workshop", "arxiv", "translation", "render", "notify"},
     "reference": {"models", "tables", "settings", "calendar", "forecast", LANGUAGES, "translation", "site"},
     # and with it
     "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"} - {"models", "taxonomy"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from digest_pipeline import doctor
-from digest_pipeline.doctor import Finding, Level
+from digest_pipeline.doctor import Finding, Level, machine
 from digest_pipeline.settings import load_settings
 from digest_pipeline_tests.support.loopback import smtp_server
 from digest_pipeline_tests.support.serving import serving
@@ -169,7 +170,7 @@ def test_before_the_first_run_the_home_that_make_gives_is_no_error(tmp_path: Pat
 
 
 def test_files_that_the_advice_names_exist(tmp_path: Path) -> None:
-    root = Path(doctor.__file__).resolve().parents[1]
+    root = Path(doctor.__file__).resolve().parents[2]
     advice = worst(examine(tmp_path, environ={"DAGSTER_HOME": "/nowhere/at/all"}), "DAGSTER_HOME").hint
     named = [word for word in advice.split() if "/" in word]
     assert len(named) == 2
@@ -196,6 +197,27 @@ def test_the_mail_server_is_greeted_and_gets_no_mail(tmp_path: Path, services: S
     assert worst(examine(tmp_path, services, DIGEST_MAIL_TO="a@lab.example"), "mail").level is Level.ERROR
 
 
+@pytest.mark.parametrize(("mode", "level"), [(0o755, Level.OK), (0o750, Level.WARNING)])
+def test_public_pages_that_a_web_server_cannot_get_to_are_a_warning_that_names_the_folder(mode: int, level: Level) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "data" / "sample" / "site").mkdir(parents=True)
+        (folder / "data" / "sample" / "site" / "index.html").write_text("x")
+        (folder / "data").chmod(mode)
+        finding = worst(examine(folder, DIGEST_SITE_URL="https://digest.example.org"), "pages")
+        assert finding.level is level
+        assert finding.hint == ("" if level is Level.OK else f"chmod o+x {folder / 'data'}")
+        assert "pages" not in examine(folder), "nobody is to see them"
+
+
+def test_a_proxy_is_named_without_its_password_and_lost_certificates_are_an_error(tmp_path: Path) -> None:
+    found = examine(tmp_path, environ={"HTTPS_PROXY": "http://user:s3cret@proxy.lab:3128", "SSL_CERT_FILE": str(tmp_path / "none.pem")})
+    assert "proxy.lab" in found["network"][0].message
+    assert "s3cret" not in repr(found)
+    assert worst(found, "network").level is Level.ERROR
+
+
 def test_a_bad_watch_list_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "watch.toml").write_text("[[list]\n")
     assert worst(examine(tmp_path), "watch lists").level is Level.ERROR
@@ -207,6 +229,6 @@ def test_the_exit_status_is_the_worst_finding(
 ) -> None:
     monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path))
     monkeypatch.setenv(setting, value)
-    monkeypatch.setattr(doctor, "HERE", (doctor._data_directory,))
+    monkeypatch.setattr(doctor, "HERE", machine.QUESTIONS[2:3])  # the data directory alone
     assert doctor.main(["--offline", "--json"]) == status
     assert json.loads(capsys.readouterr().out)[0]["level"] == ("error" if status else "ok")
