@@ -128,6 +128,12 @@ class Storage:
         with contextlib.suppress(FileNotFoundError), self._explained("deleted", relative):
             self.path(relative).unlink()
 
+    def delete_folder(self, relative: str) -> None:
+        """With everything below it; a folder that is not there is no error."""
+        path = self._fresh_path(relative)
+        with contextlib.suppress(FileNotFoundError), self._explained("deleted", relative):
+            path.fs.rm(path.path, recursive=True)
+
     def _headers(self, relative: str) -> dict[str, str]:
         """The kind of file, for buckets that are shown as a site; without it a browser would store every page instead of showing it."""
         name = {"s3": "ContentType", "s3a": "ContentType", "gs": "content_type", "gcs": "content_type"}.get(self.root.protocol)

@@ -44,7 +44,7 @@ from digest_pipeline.site.render import ASSETS, Renderer, asset, room_key
 from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
 from digest_pipeline.site.statistics import DayCounts, day_numbers, day_rows, statistics_files, statistics_page_data
 from digest_pipeline.site.versions import PaperHistory, changes_of, history_of
-from digest_pipeline.site.views import DayView, category_name, day_view, paper_view, weekday_names
+from digest_pipeline.site.views import DayView, category_name, day_view, page_order, paper_view, weekday_names
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import Language, load_language
 
@@ -536,16 +536,17 @@ class _Build:
         days = {day: record.content for day, record in self.new.days.items() if record.papers}
         categories = self._all_categories()
         for language in self._languages:
-            outcome = SearchOutcome(())
+            outcome = SearchOutcome()
             if not self._options.pages_only:
-                outcome = update_search(self._storage, language, days, partial(self._entries_of_day, language.tag), categories)
+                outcome = update_search(self._storage, language, days, partial(self._entries_of_day, language), categories)
             self.search_problem = self.search_problem or outcome.problem
             values = search_page_values(outcome, language, categories)
             yield self._write("search", paths.search_page(language.tag), language, paths.search_page, **values)
 
-    def _entries_of_day(self, tag: str, day: date) -> Sequence[DigestEntry]:
+    def _entries_of_day(self, language: Language, day: date) -> Sequence[DigestEntry]:
         self.days_read += 1
-        return self._corpus.load(day).entries(tag)
+        loaded = self._corpus.load(day)
+        return [loaded.entry(language.tag, paper) for paper in page_order(loaded, language, self._options.categories)]
 
     # -- what has to go ---------------------------------------------------------------------------
 

@@ -333,17 +333,26 @@ def section_id(category: str) -> str:
     return category.replace(".", "-")
 
 
+def page_order(day: Day, language: Language, configured: Sequence[str]) -> list[Paper]:
+    """The day's papers as its page has them, without making the page."""
+    return [paper for _, _, _, members, _ in _groups(day, language, shown_categories(day, configured)) for paper in members]
+
+
 def _sections(day: Day, views: Mapping[str, PaperView], language: Language, categories: Sequence[str]) -> Iterator[Section]:
+    for name, title, english, members, in_category in _groups(day, language, categories):
+        if members:
+            yield Section(name, title, english, tuple(views[p.arxiv_id] for p in members), in_category)
+
+
+def _groups(day: Day, language: Language, categories: Sequence[str]) -> list[_Group]:
     """Watched papers first, replacements last; between them by category, or by announce type where there is only one."""
-    watched = [p for p in day.papers if views[p.arxiv_id].why_shown]
-    others = [p for p in day.papers if not views[p.arxiv_id].why_shown]
+    watched = [p for p in day.papers if p.arxiv_id in day.matches]
+    others = [p for p in day.papers if p.arxiv_id not in day.matches]
     fresh = [p for p in others if not p.announce_type.is_replacement]
     groups: list[_Group] = [("watched", language.label("site", "watched"), "", watched, 0)]
     groups += _groups_by_type(fresh, language) if len(categories) <= 1 else _groups_by_category(day, fresh, categories)
     groups.append(("replacements", language.label("site", "replacements"), "", [p for p in others if p.announce_type.is_replacement], 0))
-    for name, title, english, members, in_category in groups:
-        if members:
-            yield Section(name, title, english, tuple(views[p.arxiv_id] for p in members), in_category)
+    return groups
 
 
 _Group = tuple[str, str, str, list[Paper], int]

@@ -233,7 +233,7 @@ def test_no_file_of_the_site_is_unreadable_or_of_unknown_kind_but_the_search_ind
         relative = file.relative_to(site).as_posix()
         if file.is_file() and not file.name.startswith("."):
             answered = page(proxy, f"/{relative}", "HEAD")
-            is_binary = "pf_" in file.suffix or file.suffix == ".pagefind"
+            is_binary = file.suffix == ".bin"
             assert answered.status_code == 200, relative
             assert (answered.headers["Content-Type"] == "application/octet-stream") is is_binary, relative
 

@@ -15,6 +15,7 @@ from lxml import html
 
 from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.site.build import SiteOptions, SiteReport, build_site
+from digest_pipeline.site.search import SearchOutcome
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.serving import folder_served
 from digest_pipeline_tests.support.site_days import CATEGORIES, listing_days, write_day, write_generated_days
@@ -58,7 +59,7 @@ def test_a_build_leaves_feeds_exports_statistics_and_search_for_every_language(s
         assert storage.exists(f"site/{tag}/{DAYS[0]}/all.jsonl")
         assert storage.exists(f"site/{tag}/{DAYS[0]}/all.bib")
         assert len(storage.read_text(f"site/{tag}/statistics/statistics.csv").splitlines()) == 1 + len(DAYS)
-        assert storage.exists(f"site/{tag}/search/2026-06/pagefind-entry.json")
+        assert storage.exists(f"site/{tag}/search/index.json")
         assert "搜索" in storage.read_text("site/zh/search/index.html")
 
 
@@ -95,11 +96,11 @@ def test_a_watch_lists_feed_says_why_each_paper_is_there(storage: Storage) -> No
 def test_an_index_that_could_not_be_made_is_reported_until_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = Storage(tmp_path / "data")
     write_generated_days(storage, DAYS[:1], 2, languages=("zh", "ja"))
-    monkeypatch.setenv("PAGEFIND_BINARY_PATH", str(tmp_path / "pagefind_extended"))
+    monkeypatch.setattr("digest_pipeline.site.build.update_search", lambda *_: SearchOutcome(problem="1 days are not in the index"))
     for _ in range(2):
-        assert "could not run" in build(storage).search_problem
+        assert "not in the index" in build(storage).search_problem
         assert "未能建立搜索索引" in storage.read_text("site/zh/search/index.html")
-    monkeypatch.delenv("PAGEFIND_BINARY_PATH")
+    monkeypatch.undo()
     assert build(storage).search_problem == ""
     assert "未能建立搜索索引" not in storage.read_text("site/zh/search/index.html")
 
