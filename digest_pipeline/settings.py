@@ -103,6 +103,7 @@ Categories = Annotated[CommaList, AfterValidator(_known_categories)]
 Languages = Annotated[CommaList, AfterValidator(_known_languages)]
 SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_list)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+OptionalHttpUrl = Annotated[str, AfterValidator(lambda value: _http_url(value) if value.strip() else "")]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_secret_for_a_header)]
 MailAddresses = Annotated[tuple[str, ...], BeforeValidator(_mail_addresses)]
 
@@ -184,10 +185,10 @@ class Settings(BaseModel):
         (),
         description='Recipients of the whole digest, as mail programs write them: `"Last, First" <first@example.org>; reader@example.org`. Those of a watch list stand in watch.toml.',
     )
-    dagster_url: str = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI; used for links in alerts.")
+    dagster_url: HttpUrl = Field("http://127.0.0.1:3000", description="Where people open the Dagster UI; used for links in alerts.")
 
     # pages and feeds
-    site_url: str = Field("", description="Public address of data/site/, for the links in feeds and mail. Empty: they lead to arXiv.")
+    site_url: OptionalHttpUrl = Field("", description="Public address of data/site/, for the links in feeds and mail. Empty: they lead to arXiv.")
     site_paper_pages: bool = Field(
         False, description="A page of its own for every paper, for search engines and previews of links. Off: its row on the day's page is its place."
     )

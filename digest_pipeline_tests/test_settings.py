@@ -47,6 +47,8 @@ def test_the_environment_beats_env_file_beats_toml_beats_default(tmp_path: Path)
         ("DIGEST_MAIL_TO", "Last, First <first@example.org>", "'Last' is no mail address.*in quotes"),
         ("DIGEST_MAIL_FROM", "a@x.org, b@x.org", "one address"),
         ("OPENAI_BASE_URL", "127.0.0.1:8080/v1", "http"),
+        ("DIGEST_SITE_URL", "digest.example.org", "http"),
+        ("DIGEST_DAGSTER_URL", "dagster.example.org", "http"),
         ("OPENAI_API_KEY", "sk-…", "neither blanks nor characters beyond ASCII"),
         ("DIGEST_DATA_DIR", "~nobody-of-that-name/data", "home"),
     ],

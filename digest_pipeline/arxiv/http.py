@@ -17,9 +17,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from string import punctuation
 from types import TracebackType
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -283,8 +284,9 @@ def retry_after_seconds(header: str | None) -> float | None:
 
 
 def user_agent(contact: str) -> str:
-    """Who we are and how to reach the operator, as arXiv asks."""
-    return f"arxiv-digest-pipeline/{__version__}" + (f" ({contact})" if contact else "")
+    """Who we are and how to reach the operator, as arXiv asks; letters that no header can carry in percent form."""
+    shown = quote(" ".join(contact.split()), safe=punctuation + " ")
+    return f"arxiv-digest-pipeline/{__version__}" + (f" ({shown})" if shown else "")
 
 
 def _reason(error: Exception) -> str:

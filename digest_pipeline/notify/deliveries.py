@@ -1,4 +1,4 @@
-"""The durable record of what was sent to whom: one small file a message, `notify/sent/<key>.json` in the data home.
+"""The durable record of what was sent to whom: one small file a message, `notify/sent/<key>.json` in the data directory.
 
 What lives here: claiming, confirming and releasing one delivery. What does not: how it is sent (`alerts.py`, `mail.py`).
 
@@ -56,7 +56,7 @@ def message_key(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """The record below `home`; `now` returns an aware time."""
+    """The record in `storage`; `now` returns an aware time."""
 
     storage: Storage
     now: Callable[[], datetime]

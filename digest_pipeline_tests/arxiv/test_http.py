@@ -154,3 +154,11 @@ def test_retry_after_is_understood_in_both_its_forms(seconds: int) -> None:
 def test_nonsense_in_retry_after_is_no_wait_and_no_error(text: str) -> None:
     waited = retry_after_seconds(text)
     assert waited is None or waited >= 0
+
+
+def test_a_contact_in_any_script_can_be_sent() -> None:
+    agent = user_agent("张三 <zhang@lab.example>\n(https://lab.example/~z)")
+    assert agent.isascii()
+    assert agent.isprintable()
+    assert "<zhang@lab.example> (https://lab.example/~z)" in agent
+    assert user_agent(" ") == user_agent("")
