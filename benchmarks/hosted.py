@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
 from benchmarks.table import growth, print_result
@@ -39,18 +40,19 @@ _CHARACTERS = [chr(0x4E00 + n * 7) for n in range(2_500)]
 
 
 def _weights(count: int) -> list[float]:
-    return [1 / (rank + 2.7) for rank in range(count)]
+    """Cumulative, of the frequencies of words in natural language."""
+    return list(accumulate(1 / (rank + 2.7) for rank in range(count)))
 
 
 _WORD_WEIGHTS, _CHARACTER_WEIGHTS = _weights(len(_VOCABULARY)), _weights(len(_CHARACTERS))
 
 
 def english(words: int) -> str:
-    return " ".join(_CHANCE.choices(_VOCABULARY, _WORD_WEIGHTS, k=words))
+    return " ".join(_CHANCE.choices(_VOCABULARY, cum_weights=_WORD_WEIGHTS, k=words))
 
 
 def chinese(characters: int) -> str:
-    return "".join(_CHANCE.choices(_CHARACTERS, _CHARACTER_WEIGHTS, k=characters))
+    return "".join(_CHANCE.choices(_CHARACTERS, cum_weights=_CHARACTER_WEIGHTS, k=characters))
 
 
 def entry(paper: Paper) -> str:
@@ -72,11 +74,13 @@ def make_day(data: HostedData, day: date) -> None:
     body = f"<?xml version='1.0' encoding='UTF-8'?><feed {namespace}>{''.join(map(entry, papers))}</feed>".encode()
     kept = raw.keep_file(day, "api", RawResponse(url="https://export.arxiv.org/api/query", status=200, body=body, fetched_at_utc=at))
     raw.keep(RawManifest(day, True, Evidence.RSS, (kept,)), now=at)
+    answers = [
+        _answer(p.arxiv_id, s.translated_abstract + s.tldr + s.tldr_en, at + timedelta(seconds=n))
+        for n, (p, s) in enumerate(zip(papers, summaries, strict=True))
+    ]
     for part in range(PUSHES):
         with data.answers() as store:
-            for index, (paper, summary) in enumerate(zip(papers, summaries, strict=True)):
-                if index % PUSHES == part:
-                    store.put(_answer(paper.arxiv_id, summary.translated_abstract + summary.tldr + summary.tldr_en, at + timedelta(seconds=index)))
+            store.put_all([(answer, None) for answer in answers[part::PUSHES]])
         if part < PUSHES - 1:
             data.save(f"{day} under way")
     text = "\n\n".join(

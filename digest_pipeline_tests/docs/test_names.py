@@ -12,8 +12,8 @@ from digest_pipeline.settings import Settings, load_settings, setting_name
 from digest_pipeline_tests.support.documents import ROOT, anchors, blocks, documents, links, read
 
 SETTINGS = {setting_name(field) for field in Settings.model_fields}
-FILE_VARIANTS = {"OPENAI_API_KEY_FILE"}
-"""Read by deploy/bin, not by the settings."""
+FILE_VARIANTS = {"OPENAI_API_KEY_FILE", "DIGEST_ENABLED"}
+"""Read by deploy/bin and by the workflow file, not by the settings."""
 
 
 @pytest.mark.parametrize("document", documents())
