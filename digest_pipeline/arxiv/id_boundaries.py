@@ -221,7 +221,7 @@ def count_of_run(zone: Sequence[ApiRecord], freeze: datetime) -> int:
         if time < until:
             del later[bisect.bisect_left(later, time)]
         recent += since <= time < until
-        charge = min(place + other + len(later) - bisect.bisect_right(later, end) for end, other in ended)
+        charge = min(place + other + len(later) - bisect.bisect_left(later, end) for end, other in ended)
         if charge < best_charge:
             best_charge, best_cut = charge, place
     return best_cut
