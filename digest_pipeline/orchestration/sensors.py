@@ -17,7 +17,8 @@ from digest_pipeline.calendar import EASTERN, newest_listing_day, previous_weekd
 from digest_pipeline.errors import DeliveryError
 from digest_pipeline.notify import alerts
 from digest_pipeline.notify.alerts import BackfillFailed, CheckFailed, ListingLate, RunFailed
-from digest_pipeline.notify.mail import MailDay, read_mail_day
+from digest_pipeline.notify.mail import read_mail_day
+from digest_pipeline.notify.mail_sections import MailDay
 from digest_pipeline.orchestration import failures
 from digest_pipeline.orchestration.assets import SCHEDULED, SITE
 from digest_pipeline.orchestration.checks import CHECKS
