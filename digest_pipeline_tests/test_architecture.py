@@ -32,6 +32,7 @@ MAY_USE: dict[str, set[str]] = {
     "translation": {"errors", "models", "settings", "sample", "tex", LANGUAGES},
     "reading": {LANGUAGES},
     "render": {"mail_address", "errors", "models", "tables", "taxonomy", "storage", "text", "tex", LANGUAGES, "papers"},
+    "ranking": {"errors", "models", "tables", "taxonomy", "storage", "mail_address", "tex", "arxiv"},
     "markdown": {"errors", "models", "text", "tex", "render", LANGUAGES},
     "site": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "papers", "render"},
     "notify": {*DOMAIN, "text", "mail_address", "tex", "settings", LANGUAGES, "render", "site"} - {"taxonomy", "calendar", "tables"},

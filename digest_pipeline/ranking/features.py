@@ -25,6 +25,7 @@ _TEXT_DIRECTIONS = 150  # more tell single words apart, fewer only broad fields
 _CATEGORY_DIRECTIONS = 400  # a category of five papers is told by rarer words than a reader's theme
 _PAPERS_PER_DIRECTION = 8  # with fewer papers to a direction, similarity is chance
 _LEAST_PAPERS_OF_CATEGORY = 3
+_FEW_PAPERS = 40
 _RIDGE = 3.0
 _POOLED_PAPERS = 5  # a rare category's spread is drawn towards that of all other papers, as if this many were known
 _STRONGEST_EVIDENCE = (-4.0, 6.0)  # of one text for one category, in log odds: the bell curves' tails are not to be believed
@@ -63,16 +64,19 @@ class FeatureSpace:
     """Fitted once on the papers at hand, used for any number of readers. The same papers in the same order give the same numbers."""
 
     def __init__(self, papers: Sequence[Document]) -> None:
-        """`papers` are distinct, at least two of them with words in common."""
+        """`papers` are distinct, at least three."""
         self.papers = papers
         self.rows = {paper.key: row for row, paper in enumerate(papers)}
         with threadpool_limits(1):  # sums over threads differ in the last digits
             self._fit()
 
     def _fit(self) -> None:
-        self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2, max_df=0.3, dtype=np.float32)
-        words = self._vectorizer.fit_transform(paper.text for paper in self.papers)
         size = len(self.papers)
+        few = size < _FEW_PAPERS  # then a word of a single paper counts, and one of nearly all
+        self._vectorizer = TfidfVectorizer(
+            sublinear_tf=True, stop_words="english", min_df=1 if few else 2, max_df=1.0 if few else 0.3, dtype=np.float32
+        )
+        words = self._vectorizer.fit_transform(paper.text for paper in self.papers)
         wanted = min(_CATEGORY_DIRECTIONS, size - 1, words.shape[1] - 1)
         self._svd = TruncatedSVD(wanted, random_state=0, n_iter=3)
         coordinates = self._svd.fit_transform(words).astype(np.float64)

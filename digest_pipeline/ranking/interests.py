@@ -116,6 +116,10 @@ def _mixture(prior: Array, evidence: Array, responsibility: Array) -> tuple[Arra
 _WORD = re.compile(r"[^\W\d_][\w\-]*[^\W_]")
 _TERMS = 3
 _CANDIDATES = 80
+_EVERYBODYS = frozenset(
+    "proposed propose existing extensive experiments experimental problem problems systems paper approach approaches method methods "
+    "results result performance novel significantly framework tasks task problem different based using high new state art".split()
+)  # said of papers of every field
 _NEIGHBOURS = 40  # papers at hand that resemble the interest most: fifteen papers share words by chance, fifty-five do not
 
 
@@ -133,7 +137,7 @@ def _shared_terms(space: FeatureSpace, papers: Sequence[Document], directions: A
         in_papers.update({term for term, _ in found})
         for term, written in found:
             spelling[term][written] += 1
-    shared = [term for term, count in in_papers.items() if count >= 2]
+    shared = [term for term, count in in_papers.items() if count >= 2 and not _EVERYBODYS & set(term.split())]
     candidates = sorted(shared, key=lambda term: (-in_papers[term] * _rarity(space, term), term))[:_CANDIDATES]
     nearest = np.argsort(-np.round((space.directions @ directions.T).mean(axis=1), 6), kind="stable")[:_NEIGHBOURS]
     weight: dict[str, float] = {}
