@@ -151,7 +151,7 @@ class FeatureSpace:
 
 def _frequent_categories(papers: Sequence[Document]) -> list[str]:
     counts = Counter(category for paper in papers for category in set(paper.categories))
-    return sorted(category for category, count in counts.items() if _LEAST_PAPERS_OF_CATEGORY <= count)
+    return sorted(category for category, count in counts.items() if count >= _LEAST_PAPERS_OF_CATEGORY)
 
 
 def _membership(papers: Sequence[Document], categories: Sequence[str]) -> Array:

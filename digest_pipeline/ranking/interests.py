@@ -19,10 +19,10 @@ from sklearn.preprocessing import normalize
 
 from digest_pipeline.ranking.features import Array, Document, FeatureSpace, Placed
 
-_LEAST_GAIN = 0.05  # of log likelihood per paper: one field's libraries stay below it, two unrelated fields' lie above (docs/ranking.md)
+_LEAST_GAIN = {2: 0.35, 3: 0.65}
+"""Of log likelihood per paper, by the number of parts: libraries of one field stay below it, those of unrelated fields lie above."""
 _LEAST_PAPERS = 3  # of an interest that is split off
 _LEAST_SHARE = 0.05  # of the library
-_TEMPERATURE = 2.0  # categories come together, so that each one's evidence counts half
 _PRIOR_PAPERS = 2.0  # a category's share among few papers is drawn to its share among all
 _ROUNDS = 30
 
@@ -60,15 +60,16 @@ def find_interests(space: FeatureSpace, library: Sequence[Document], placed: Pla
 def _split(space: FeatureSpace, placed: Placed, rows: npt.NDArray[np.intp], least: int) -> list[npt.NDArray[np.intp]]:
     if not len(rows):
         return []
-    if len(rows) >= 2 * least:
-        second = _second_part(space, placed.take(rows))
-        if second is not None and least <= second.sum() <= len(rows) - least:
-            return [*_split(space, placed, rows[~second], least), *_split(space, placed, rows[second], least)]
+    for kinds in _LEAST_GAIN:
+        if len(rows) >= kinds * least and (label := _parts(space, placed.take(rows), kinds)) is not None:
+            parts = [rows[label == kind] for kind in range(kinds)]
+            if min(map(len, parts)) >= least:
+                return [smaller for part in parts for smaller in _split(space, placed, part, least)]
     return [rows]
 
 
-def _second_part(space: FeatureSpace, placed: Placed) -> npt.NDArray[np.bool_] | None:
-    """Which papers are of the second of two interests; None where two explain them no better than one."""
+def _parts(space: FeatureSpace, placed: Placed, kinds: int) -> npt.NDArray[np.intp] | None:
+    """To which of so many interests each paper belongs; None where they explain the papers no better than one."""
     evidence, size = placed.evidence, len(placed.evidence)
     if not evidence.shape[1]:
         return None
@@ -79,15 +80,12 @@ def _second_part(space: FeatureSpace, placed: Placed) -> npt.NDArray[np.bool_] |
     starts = (np.hstack([placed.directions, by_category]), normalize(evidence), placed.directions)
     best: tuple[Array, float] | None = None
     for start in starts:
-        label = AgglomerativeClustering(2, linkage="ward").fit_predict(start)
-        found = _mixture(prior, evidence, np.eye(2)[label] * 0.8 + 0.1)
+        label = AgglomerativeClustering(kinds, linkage="ward").fit_predict(start)
+        found = _mixture(prior, evidence, np.eye(kinds)[label] * 0.8 + 0.2 / kinds)
         if best is None or found[1] > best[1] + 1e-9:
             best = found
     assert best is not None
-    if (best[1] - whole) / size < _LEAST_GAIN:
-        return None
-    second: npt.NDArray[np.bool_] = best[0][:, 1] > best[0][:, 0]
-    return second
+    return np.argmax(best[0], axis=1) if (best[1] - whole) / size >= _LEAST_GAIN[kinds] else None
 
 
 def _mixture(prior: Array, evidence: Array, responsibility: Array) -> tuple[Array, float]:
@@ -103,7 +101,7 @@ def _mixture(prior: Array, evidence: Array, responsibility: Array) -> tuple[Arra
                 posterior = shares[kind] * odds / (shares[kind] * odds + 1 - shares[kind])
                 shares[kind] = (weight @ posterior + _PRIOR_PAPERS * prior) / (weight.sum() + _PRIOR_PAPERS)
         mix = (responsibility.sum(axis=0) + 1) / (size + kinds)
-        likelihood = np.stack([np.log(share * odds + 1 - share).sum(axis=1) for share in shares], axis=1) / _TEMPERATURE + np.log(mix)
+        likelihood = np.stack([np.log(share * odds + 1 - share).sum(axis=1) for share in shares], axis=1) + np.log(mix)
         peak = likelihood.max(axis=1)
         each = np.exp(likelihood - peak[:, None])
         total = each.sum(axis=1)
@@ -116,9 +114,9 @@ def _mixture(prior: Array, evidence: Array, responsibility: Array) -> tuple[Arra
 _WORD = re.compile(r"[^\W\d_][\w\-]*[^\W_]")
 _TERMS = 3
 _CANDIDATES = 80
-_EVERYBODYS = frozenset(
-    "proposed propose existing extensive experiments experimental problem problems systems paper approach approaches method methods "
-    "results result performance novel significantly framework tasks task problem different based using high new state art".split()
+_EVERYBODYS = re.compile(
+    r"\b(proposed?|existing|extensive|experiment(s|al)|problems?|systems?|papers?|approach(es)?|methods?|results?|performance|novel"
+    r"|significantly|frameworks?|tasks?|different|based|using|high|new|state|art)\b"
 )  # said of papers of every field
 _NEIGHBOURS = 40  # papers at hand that resemble the interest most: fifteen papers share words by chance, fifty-five do not
 
@@ -137,7 +135,7 @@ def _shared_terms(space: FeatureSpace, papers: Sequence[Document], directions: A
         in_papers.update({term for term, _ in found})
         for term, written in found:
             spelling[term][written] += 1
-    shared = [term for term, count in in_papers.items() if count >= 2 and not _EVERYBODYS & set(term.split())]
+    shared = [term for term, count in in_papers.items() if count >= 2 and not _EVERYBODYS.search(term)]
     candidates = sorted(shared, key=lambda term: (-in_papers[term] * _rarity(space, term), term))[:_CANDIDATES]
     nearest = np.argsort(-np.round((space.directions @ directions.T).mean(axis=1), 6), kind="stable")[:_NEIGHBOURS]
     weight: dict[str, float] = {}

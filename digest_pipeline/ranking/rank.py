@@ -138,7 +138,8 @@ def _in_turns(scores: Array, sizes: Sequence[int]) -> list[tuple[int, int, float
     """Papers × interests in order: (paper, interest, worth). Each place an interest has got makes its next one dearer, so that an
     interest of few or faintly matching papers has its best among the first, and none that does not match at all."""
     kinds = scores.argmax(axis=1)
-    queues = [sorted(np.flatnonzero(kinds == kind).tolist(), key=lambda row, k=kind: (-scores[row, k], row)) for kind in range(scores.shape[1])]
+    by_rank = [np.argsort(-column, kind="stable") for column in scores.T]
+    queues = [[int(row) for row in order if kinds[row] == kind] for kind, order in enumerate(by_rank)]
     fair = [max(size / max(sizes), 0.5) for size in sizes]
     given, order = [0] * len(queues), []
     while any(given[kind] < len(queue) for kind, queue in enumerate(queues)):

@@ -46,11 +46,11 @@ def _entry(file: str, line: int, part: str, strings: str) -> Iterator[LibraryEnt
         except PybtexError as error:
             yield Problem(file, where, f"it is no BibTeX: {str(error).splitlines()[0]}")
             return
-    if not database.entries:
-        what = str(errors[0]).splitlines()[0] if errors else "nothing that can be read"
-        yield Problem(file, where, f"it is no BibTeX: {what}")
-    for key, entry in database.entries.items():
-        yield _read(file, key, entry)
+    found = [_read(file, key, entry) for key, entry in database.entries.items()]
+    if errors and not any(isinstance(one, LibraryEntry) for one in found):
+        yield Problem(file, where, f"it is no BibTeX: {str(errors[0]).splitlines()[0]}")
+        return
+    yield from found
 
 
 def _read(file: str, key: str, entry: Entry) -> LibraryEntry | Problem:

@@ -85,7 +85,7 @@ def as_library(found: Iterable[LibraryEntry | Problem]) -> Library:
 
 
 def given_first(name: str) -> str:
-    """"Lovelace, Ada" as "Ada Lovelace", the way arXiv gives names."""
+    """ "Lovelace, Ada" as "Ada Lovelace", the way arXiv gives names."""
     family, comma, given = name.partition(",")
     return f"{given.strip()} {family.strip()}".strip() if comma else name.strip()
 

@@ -12,7 +12,19 @@ import rispy
 
 from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of, given_first
 
-_NAMING_FIELDS = ("urls", "url", "doi", "notes", "number", "journal_name", "secondary_title", "accession_number", "custom1", "publisher", "call_number")
+_NAMING_FIELDS = (
+    "urls",
+    "url",
+    "doi",
+    "notes",
+    "number",
+    "journal_name",
+    "secondary_title",
+    "accession_number",
+    "custom1",
+    "publisher",
+    "call_number",
+)
 
 
 def read(path: Path) -> Library:
