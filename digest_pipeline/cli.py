@@ -29,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from digest_pipeline.hosted.commands import main as hosted
 
         return hosted(given[1:])
+    if given[:1] in (["rank"], ["vote"], ["profile"]):
+        from digest_pipeline.reader_commands import main as of_reader
+
+        return of_reader(given)
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace, Settings], int] = arguments.command
     try:
@@ -69,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--offline", action="store_true", help="ask no other machine")
     doctor.add_argument("--json", action="store_true", help="findings as JSON, for programs")
     add("hosted", _doctor, "run on a code host's runners, with everything kept on the branch digest-data")
+    add("rank", _doctor, "order days at hand as one reader would want them")
+    add("vote", _doctor, "say that a paper is to a reader's liking, or not")
+    add("profile", _doctor, "show, check or begin a reader's profile")
     answers = add("answers", _answers, "carry the store of paid answers to another machine")
     answers.add_argument("what", choices=["export", "import"])
     answers.add_argument("file", type=Path)

@@ -32,7 +32,7 @@ MAY_USE: dict[str, set[str]] = {
     "translation": {"errors", "models", "settings", "sample", "tex", LANGUAGES},
     "reading": {LANGUAGES},
     "render": {"mail_address", "errors", "models", "tables", "taxonomy", "storage", "text", "tex", LANGUAGES, "papers"},
-    "ranking": {"errors", "models", "tables", "taxonomy", "storage", "mail_address", "tex", "arxiv"},
+    "ranking": {"errors", "models", "tables", "taxonomy", "storage", "mail_address", "text", "tex", "arxiv"},
     "markdown": {"errors", "models", "text", "tex", "render", LANGUAGES},
     "site": {*DOMAIN, "text", "tex", "settings", LANGUAGES, "papers", "render"},
     "notify": {*DOMAIN, "text", "mail_address", "tex", "settings", LANGUAGES, "render", "site"} - {"taxonomy", "calendar", "tables"},
@@ -47,7 +47,9 @@ MAY_USE: dict[str, set[str]] = {
     "orchestration": {*DOMAIN, "settings", "workshop", "stages", "reconcile", "translation", "render", "notify"} - {"models", "taxonomy"},
     "definitions": {"orchestration"},
     "hosted": {*DOMAIN, "settings", "workshop", "arxiv", "papers", "translation", "site", "notify", "forecast", "orchestration"} - {"taxonomy"},
+    "reader_commands": {"errors", "storage", "settings", "workshop", "ranking"},
     "cli": {
+        "reader_commands",
         "hosted",
         "errors",
         "models",
