@@ -104,5 +104,5 @@ class Workshop:
 
     def close(self) -> None:
         """Gives back what was opened, leases on answers among it; the workshop stays fit for use."""
-        if (translator := self.__dict__.pop("translation_desk", None)) is not None:
+        if (translator := self.__dict__.pop("translator", None)) is not None:
             translator.close()
