@@ -14,11 +14,12 @@ import dagster as dg
 
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.partitions import day_of, listing_day_partitions
+from digest_pipeline.render.reading import read_entries
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline.workshop import Workshop
 from examples.command_provider import CommandProvider
-from examples.ris import read_entries, render_ris
+from examples.ris import render_ris
 
 
 class OwnWorkshop(Workshop):
