@@ -46,7 +46,7 @@ class CommandProvider:
             raise TryAgain(f"{self._command[0]} ended with status {process.returncode}: {complaint.decode(errors='replace')[-200:]}")
         return ChatAnswer(answer.decode(errors="replace"), request.model, response_id="", finish_reason="stop", usage=None)
 
-    def room(self, model: str) -> float:  # noqa: ARG002 - the same for all
+    def output_factor(self, model: str) -> float:  # noqa: ARG002 - the same for all
         return 1.0
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ reading of the text itself (`validation/answer.py`). The table in `docs/translat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
@@ -76,8 +76,11 @@ def parse_body(text: str) -> Any:
         return _of_events(lines)
 
 
-def read_completion(body: Any, model: str) -> ChatAnswer | None:
-    """A completion's answer; None where it holds no choice. Works for chat and for a line of a batch's output."""
+def read_completion(body: Any, model: str, fields: Sequence[str] = ()) -> ChatAnswer | None:
+    """A completion's answer; None where it holds no choice. Works for chat and for a line of a batch's output.
+
+    Of several texts it is the first one in which all `fields` can be read.
+    """
     completion = _with_choices(body)
     if completion is None:
         return None
@@ -86,7 +89,7 @@ def read_completion(body: Any, model: str) -> ChatAnswer | None:
         return None
     choice = next((choice for choice in choices if any(text.strip() for _, text in _texts(choice))), choices[0])
     places = [(place, text) for place, text in _texts(choice) if text.strip()]
-    place, text = next(((place, text) for place, text in places if is_readable(text)), places[0] if places else ("content", ""))
+    place, text = next(((place, text) for place, text in places if is_readable(text, fields)), places[0] if places else ("content", ""))
     return ChatAnswer(
         text=text,
         model=str(completion.get("model") or model),

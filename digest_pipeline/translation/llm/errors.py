@@ -90,8 +90,8 @@ class Refusal:
             body = None
         error = error_in(body)
         words, codes = (_words(error), _codes(error)) if error is not None else (" ".join(text.split())[:500], frozenset[str]())
-        waits = (told_wait_seconds(headers, body, words, now), wait_seconds(headers, body, words, now))
-        return cls(status if status >= 400 else _status_of(error, words, codes), words, codes, *waits)
+        waits = (told_wait_seconds(headers, now, body, words), wait_seconds(headers, now, body, words))
+        return cls(status if status >= 400 else _status_of(words, codes), words, codes, *waits)
 
     def failure(self, *, model: str, endpoint: str, redact: Redactor, has_answered: bool = False) -> TranslationError:
         """The error to raise. `has_answered`: the endpoint answered before, so that a 404 is a moment's trouble."""
@@ -99,7 +99,8 @@ class Refusal:
         said = f"{self.status}: {shown}"
         if self.is_out_of_credit:
             return EndpointConfigurationError(
-                f"the account's credit at {endpoint} is used up ({said})", hint="add credit to the account, or set OPENAI_API_KEY to another one's key"
+                f"the account's credit at {endpoint} is used up ({said})",
+                hint="add credit to the account, or set OPENAI_API_KEY to another one's key",
             )
         if self._is_temporary:
             return TryAgain(f"the endpoint answered {said}", status=429 if self._says_limit else self.status, wait_seconds=self.wait_seconds)
@@ -114,9 +115,7 @@ class Refusal:
         if self.status in (404, 405) and has_answered:
             return TryAgain(f"the endpoint, which answered before, now says {said}", status=self.status)
         if self.status in (404, 405):
-            return EndpointConfigurationError(
-                f"{endpoint} has no chat endpoint ({said})", hint="set OPENAI_BASE_URL to the address that ends in /v1"
-            )
+            return EndpointConfigurationError(f"{endpoint} has no chat endpoint ({said})", hint="set OPENAI_BASE_URL to the address that ends in /v1")
         if _PAPER.search(self.words):
             return RequestRejected(f"the endpoint refused the paper ({said})")
         return ParameterRefused(f"the endpoint refused the request ({said})", self.words)
@@ -148,12 +147,38 @@ class Refusal:
 
 
 _CODES_OF_CREDIT = frozenset(
-    ["insufficient_quota", "insufficient_balance", "insufficient_user_quota", "insufficient_funds", "insufficient_credits", "billing_hard_limit_reached"]
-    + ["billing_not_active", "exceeded_current_quota_error", "arrearage", "accountoverdueerror", "quota_not_enough", "1113", "30001"]
+    [
+        "insufficient_quota",
+        "insufficient_balance",
+        "insufficient_user_quota",
+        "insufficient_funds",
+        "insufficient_credits",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "exceeded_current_quota_error",
+        "arrearage",
+        "accountoverdueerror",
+        "quota_not_enough",
+        "1113",
+        "30001",
+    ]
 )
 _CODES_OF_LIMIT = frozenset(
-    ["rate_limit", "requests", "tokens", "resource_exhausted", "too_many_requests", "toomanyrequests", "ratelimitexceeded", "engine_overloaded_error"]
-    + ["overloaded_error", "server_overloaded", "1302", "1303", "1305"]
+    [
+        "rate_limit",
+        "requests",
+        "tokens",
+        "resource_exhausted",
+        "too_many_requests",
+        "toomanyrequests",
+        "ratelimitexceeded",
+        "engine_overloaded_error",
+        "overloaded_error",
+        "server_overloaded",
+        "1302",
+        "1303",
+        "1305",
+    ]
 )
 _NO_CREDIT = re.compile(
     r"insufficient[ _](?:account )?(?:balance|credits?|funds)|(?:balance|credits?|funds)\b.{0,40}?\b(?:insufficient|not enough|exhausted|too low|used up|run out)"
@@ -162,7 +187,8 @@ _NO_CREDIT = re.compile(
 )
 _MENTIONS_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing|quota", re.I)
 _LIMIT = re.compile(
-    r"rate.?limit|too many|per[ -](?:second|minute|hour|day)|\b[rt]p[mds]\b|concurren|(?:try again|retry) (?:in|after|later)|overloaded|throttl|限流|频率|并发|稍后", re.I
+    r"rate.?limit|too many|per[ -](?:second|minute|hour|day)|\b[rt]p[mds]\b|concurren|(?:try again|retry) (?:in|after|later)|overloaded|throttl|限流|频率|并发|稍后",
+    re.I,
 )
 _MODEL = re.compile(
     r"model_not_found|(?:unknown|invalid|no such|unsupported) model|model\b.{0,120}?(?:does not exist|not found|not exist|is not available)",
@@ -188,7 +214,11 @@ def error_in(body: Any) -> Any:
     base = body.get("base_resp")  # MiniMax
     if isinstance(base, dict) and base.get("status_code"):
         return {"message": base.get("status_msg"), "code": base["status_code"]}
-    is_error = "choices" not in body and (isinstance(body.get("message"), str) or isinstance(body.get("msg"), str)) and body.keys() & {"code", "status", "type"}
+    is_error = (
+        "choices" not in body
+        and (isinstance(body.get("message"), str) or isinstance(body.get("msg"), str))
+        and body.keys() & {"code", "status", "type"}
+    )
     return body if is_error else None
 
 
@@ -204,7 +234,7 @@ def _codes(error: Any) -> frozenset[str]:
     return frozenset(str(error[name]).lower() for name in ("code", "type", "status") if isinstance(error.get(name), str | int))
 
 
-def _status_of(error: Any, words: str, codes: frozenset[str]) -> int:
+def _status_of(words: str, codes: frozenset[str]) -> int:
     """The status that an error object inside a 200 stands for; 500 where it does not say."""
     for code in codes:
         if code.isdigit() and 400 <= int(code) <= 599:

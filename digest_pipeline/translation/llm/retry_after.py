@@ -26,7 +26,7 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s?(ms|milliseconds?|[smhd]|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)(?![a-z])", re.IGNORECASE)
 
 
-def told_wait_seconds(headers: Mapping[str, str], body: Any, words: str, now: datetime) -> float | None:
+def told_wait_seconds(headers: Mapping[str, str], now: datetime, body: Any = None, words: str = "") -> float | None:
     """The wait that this refusal asks for expressly, in seconds; None where it does not, or not in a way that can be read."""
     lower = {name.lower(): str(value).strip() for name, value in headers.items()}
     for prefix in ("", "llm_provider-"):
@@ -38,9 +38,9 @@ def told_wait_seconds(headers: Mapping[str, str], body: Any, words: str, now: da
     return max(0.0, told) if told is not None else _in_words(words)
 
 
-def wait_seconds(headers: Mapping[str, str], body: Any, words: str, now: datetime) -> float | None:
+def wait_seconds(headers: Mapping[str, str], now: datetime, body: Any = None, words: str = "") -> float | None:
     """The express wait, or else when the endpoint's allowance is whole again; None where nothing says."""
-    told = told_wait_seconds(headers, body, words, now)
+    told = told_wait_seconds(headers, now, body, words)
     if told is not None:
         return told
     lower = {name.lower(): str(value).strip() for name, value in headers.items()}
@@ -76,7 +76,11 @@ def _in_words(words: str) -> float | None:
 def _sum_of_parts(text: str) -> float | None:
     """`1h2m`, `6m0s`, `45.2s`, `20 seconds`, `120ms`; a bare number is no duration here."""
     parts = _PART.findall(text)
-    return sum(float(number) * _UNITS["ms" if unit.lower().startswith(("ms", "milli")) else unit[0].lower()] for number, unit in parts) if parts else None
+    return (
+        sum(float(number) * _UNITS["ms" if unit.lower().startswith(("ms", "milli")) else unit[0].lower()] for number, unit in parts)
+        if parts
+        else None
+    )
 
 
 def _number(value: str | None) -> float | None:

@@ -87,7 +87,11 @@ def _swallowed(value: str) -> str | None:
     """What is left of a command that the source lacks. A line's end or a tab before an ordinary word is none."""
     for match in _SWALLOWED.finditer(value):
         command = _LETTER_OF[match[1]] + match[2]
-        if match[1] in "\f\b\r\a\v" or _COMMANDS_LIKE_TEXT.fullmatch(command) or (match[1] == "\t" and value[: match.start()].rstrip(" ")[-1:] not in ("", "\n")):
+        if (
+            match[1] in "\f\b\r\a\v"
+            or _COMMANDS_LIKE_TEXT.fullmatch(command)
+            or (match[1] == "\t" and value[: match.start()].rstrip(" ")[-1:] not in ("", "\n"))
+        ):
             return match[2]
     return next((f"U+{ord(character):04X}" for character in value if character in "\f\b\a\v\0"), None)
 

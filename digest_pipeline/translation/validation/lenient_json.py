@@ -21,12 +21,19 @@ _THOUGHT = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|reflection|scrat
 _CLOSED = re.compile(rf"<{_THOUGHT}>.*?</{_THOUGHT}>|\[THINK\].*?\[/THINK\]|◁think▷.*?◁/think▷", re.DOTALL | re.IGNORECASE)
 _CLOSING = re.compile(rf"</{_THOUGHT}>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>|<channel\|>", re.IGNORECASE)
 _OPENING = re.compile(rf"<{_THOUGHT}>|\[THINK\]|◁think▷|<\|channel\|>(?:analysis|commentary)\b", re.IGNORECASE)
-_END_OF_OBJECT = re.compile(r"[\"'”’]\s*,?\s*[}\]][\s}\],]*\Z")
+_END_OF_OBJECT = re.compile(r"(?:[\"'”’]|\b(?:null|none|true|false)|\d)\s*,?\s*(?://[^\n]*\n\s*)?[}\]][\s}\],]*\Z", re.IGNORECASE)
 _END_OF_ANSWER = re.compile(r"[}\]\"][\s`]*(?:</?(?:answer|output|result|tool_call|response|json)>|<\|[^|<>]{1,40}\|>)?[\s`]*\Z")
 _ILLEGAL_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _LEGAL = frozenset("\"\\/bfnrt'")
 _NOT_MEANT = re.compile(r"draft|thought|reason|scratch|example|source|original", re.IGNORECASE)
-_ALIASES = {"title": "translatedtitle", "abstract": "translatedabstract", "tdlr": "tldr", "entldr": "tldren", "tldrenglish": "tldren", "englishtldr": "tldren"}
+_ALIASES = {
+    "title": "translatedtitle",
+    "abstract": "translatedabstract",
+    "tdlr": "tldr",
+    "entldr": "tldren",
+    "tldrenglish": "tldren",
+    "englishtldr": "tldren",
+}
 _ALIASES |= {"entdlr": "tldren", "tdlren": "tldren"}
 _DEEPEST = 6
 

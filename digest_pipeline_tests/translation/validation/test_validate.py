@@ -31,7 +31,7 @@ def codes(result: ValidationResult) -> set[str]:
 def test_a_faithful_answer_passes_without_a_flag_in_every_language(tag: str) -> None:
     result = judged(tag)
     assert result.is_accepted
-    assert result.flags == ()
+    assert not result.flags
 
 
 def test_an_accepted_answer_has_its_formulas_citations_and_links_back() -> None:
@@ -84,7 +84,7 @@ def test_an_answer_that_is_none_is_named(text: str, code: FlagCode) -> None:
 def test_a_blank_field_is_rejected(field: str) -> None:
     result = judged(**{field: "  "})
     assert codes(result) == {FlagCode.FIELD_MISSING}
-    assert field in result.flags[0]
+    assert field in str(result.flags[0])
 
 
 REJECTED: list[tuple[str, FlagCode, Callable[[], dict[str, str]]]] = [
@@ -172,14 +172,14 @@ WARNED: list[tuple[str, str, dict[str, str]]] = [
 def test_a_doubtful_answer_is_used_and_flagged(flag: str, changes: dict[str, str]) -> None:
     result = judged(**changes)
     assert result.is_accepted
-    assert result.flags == (flag,)
+    assert tuple(map(str, result.flags)) == (flag,)
 
 
 def test_an_odd_number_of_dollars_in_the_source_is_said() -> None:
     request = build_request(paper(title="A cost of $7", abstract="Runs cost us $7 in all."), load_language("zh"))
     result = validate(request, answer(translated_title="7 $ 的成本", translated_abstract="总共花费 $7。", tldr="总共花费 7 美元。"))
     assert result.is_accepted
-    assert "source-unbalanced: odd number of $ in the source" in result.flags
+    assert "source-unbalanced: odd number of $ in the source" in map(str, result.flags)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_an_odd_number_of_dollars_in_the_source_is_said() -> None:
 def test_numbers_may_be_written_in_the_languages_own_way(source: str, translation: str) -> None:
     request = build_request(paper(title="Counting", abstract=source), load_language("zh"))
     result = validate(request, answer(translated_title="计数", translated_abstract=translation, tldr="一种计数方法。"))
-    assert [flag for flag in result.flags if flag.startswith("number")] == []
+    assert [flag for flag in result.flags if flag.code.startswith("number")] == []
 
 
 def test_a_title_of_names_alone_may_stay_as_it_is() -> None:
