@@ -3,7 +3,7 @@
 The program gets one JSON object on its input: `model`, `messages` (as chat endpoints take them), `schema` (the JSON schema of the
 answer). It writes the answer, a JSON object by that schema, and ends with status 0. `own_definitions.py` puts it to work.
 
-A provider is one class with the three methods of `ChatProvider`. It asks once and says what happened; retries, pace, time
+A provider is one class with the three methods of `ChatClient`. It asks once and says what happened; retries, pace, time
 limits, checks, the store and the budget are the engine's, the same for every provider.
 """
 

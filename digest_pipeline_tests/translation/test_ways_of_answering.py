@@ -29,7 +29,7 @@ def endpoint() -> Iterator[FakeOpenAI]:
 def test_each_paper_is_translated_whatever_the_endpoints_way_of_answering(way: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = WAYS[way]
     day = papers(24)
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
         outcome = translate_papers(day, [ZH], translator)
     rows = outcome.summaries["zh"]
     assert [row.status for row in rows] == [SummaryStatus.TRANSLATED] * len(day)

@@ -121,7 +121,7 @@ FLAG_RULES: dict[FlagCode, FlagRule] = {
         FlagRule(FlagCode.CHAT_MARK, _R, "control words of chat templates: an injected instruction came through"),
         FlagRule(FlagCode.NO_ANSWER, _R, "no usable answer came in the time or number of attempts allowed"),
         FlagRule(FlagCode.NUMBER_LOST, _W, "a number of the abstract is not in the translation", "8.5 %"),
-        FlagRule(FlagCode.NUMBER_INVENTED, _W, "a number of the translation is not in the abstract", "0.4 %"),
+        FlagRule(FlagCode.NUMBER_INVENTED, _W, "a number of the translation or of a TL;DR is not in the paper", "0.4 %"),
         FlagRule(FlagCode.NAME_LOST, _W, "the system's name in the title, or a name in the abstract, is not in the translation", "titles 4.0–7.1 %"),
         FlagRule(FlagCode.TLDR_SENTENCES, _W, "the TL;DR has more than one sentence", "28 %"),
         FlagRule(FlagCode.TLDR_LONG, _W, "the TL;DR is longer than the language's limit"),

@@ -160,7 +160,7 @@ WARNED: list[tuple[str, str, dict[str, str]]] = [
     ("the system's name is lost from the title", "name-lost: title: LumaRank", {"translated_title": "用 ⟦1⟧ 个共享注意力头加速段落重排序"}),
     ("the system's name is lost from the abstract", "name-lost: abstract: LumaRank", {"translated_abstract": ABSTRACT.replace("LumaRank", "该方法")}),
     ("the summary has two sentences", "tldr-sentences: tldr has 2 sentences", {"tldr": "该方法共享注意力头。它快四倍。"}),
-    ("the English summary has two sentences", "tldr-sentences: tldr_en has 2 sentences", {"tldr_en": "It shares heads. It is fast, e.g. 4.5 times."}),
+    ("the English summary has two sentences", "tldr-sentences: tldr_en has 2 sentences", {"tldr_en": "It shares heads. It is fast, e.g. at 41 ms."}),
     ("the summary is long", "tldr-long: tldr has 180 characters", {"tldr": "".join(chr(0x4E00 + i * 7) for i in range(180))}),
     ("a term drifted", "glossary: latency → 延迟", {"translated_abstract": ABSTRACT.replace("延迟", "时间")}),
     ("mathematics was added", "mathematics-invented: tldr: more $ than the source has", {"tldr": "复杂度为 $O(n)$ 的重排序方法。"}),
@@ -266,3 +266,11 @@ def test_the_table_for_the_documents_has_a_row_for_each_code() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == [str(code) for code in FLAG_RULES]
     assert "| `number-lost` | warning | a number of the abstract is not in the translation | 8.5 % | a number may be missing |" in rows
+
+
+@pytest.mark.parametrize("field", ["tldr", "tldr_en"])
+def test_a_number_that_only_the_summary_has_is_flagged(field: str) -> None:
+    sentence = {"tldr": "LumaRank 使段落重排序提速 7.5 倍。", "tldr_en": "LumaRank reranks passages 7.5 times faster."}[field]
+    result = judged(**{field: sentence})
+    assert result.is_accepted
+    assert f"number-invented: {field}: 7.5" in map(str, result.flags)
