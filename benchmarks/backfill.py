@@ -17,14 +17,14 @@ from pathlib import Path
 from unittest.mock import patch
 
 from dagster import AssetKey, DagsterInstance
+from digest_pipeline.stages import Finding, StageReport
+from digest_pipeline.workshop import Workshop
 
 from benchmarks.table import growth, print_result
 from digest_pipeline.errors import SourceError
 from digest_pipeline.orchestration import assets
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.settings import load_settings
-from digest_pipeline.stages import Finding, StageReport
-from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.runs import materialize
 
 SIZES = (5, 50, 150)

@@ -11,7 +11,8 @@ from datetime import date
 from markdown_it import MarkdownIt
 
 from benchmarks.table import PeakMemory, growth, print_result, seconds_of
-from digest_pipeline.markdown.render import render_digest, rendered_ids
+from digest_pipeline.markdown.read_back import rendered_ids
+from digest_pipeline.markdown.render import render_digest
 from digest_pipeline.models import AnnounceType, DayLedger, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.translation.languages import load_language
 
@@ -56,7 +57,8 @@ def measured(size: int) -> list[object]:
     facts, ledger = ListingInfo(DAY, True, Evidence.RSS, False), DayLedger(DAY, "all", "zh", size, size, size, 0, size)
 
     def render() -> str:
-        return render_digest(facts, ledger, entries, load_language("zh"), model="m", generator="g")
+        (digest,) = render_digest(facts, ledger, entries, load_language("zh"), model="m", generator="g", largest=1_000_000_000)
+        return digest
 
     with PeakMemory() as memory:
         digest = render()

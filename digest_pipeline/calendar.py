@@ -171,6 +171,14 @@ def newest_listing_day(now: datetime) -> date:
     return previous_weekday(today_eastern(now) + _ONE_DAY)
 
 
+def newest_due(now: datetime, after_midnight: timedelta) -> date:
+    """The newest listing day of which something should be there `after_midnight` of its date, US Eastern."""
+    day = newest_listing_day(now)
+    while now < datetime.combine(day, time(), EASTERN) + after_midnight:
+        day = previous_weekday(day)
+    return day
+
+
 @cache
 def _skipped_listings(skipped: tuple[tuple[date, str], ...]) -> Mapping[date, str]:
     return MappingProxyType({next_weekday(evening): reason for evening, reason in skipped})

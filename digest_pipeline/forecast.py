@@ -7,16 +7,21 @@ arithmetic (`translation/pricing.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from digest_pipeline import tables
 from digest_pipeline.arxiv.api import IDS_PER_REQUEST
+from digest_pipeline.arxiv.listing import ListingFetcher
+from digest_pipeline.clients import digest_options, listing_fetcher, open_storage, utc_now
 from digest_pipeline.errors import ListingDateError
 from digest_pipeline.models import AnnounceType, Evidence, Paper
+from digest_pipeline.render.reading import read_papers
+from digest_pipeline.settings import Settings
+from digest_pipeline.storage import Storage
 from digest_pipeline.translation.forecast import forecast, forecast_papers
-from digest_pipeline.workshop import Workshop
+from digest_pipeline.translation.translator import Translator
 
 USUAL_IDS = 1500
 USUAL_IDS_TUESDAY = 2600  # three days' submissions; 2026 had 2,300 to 2,900
@@ -75,22 +80,28 @@ class RangeForecast:
         return f"${self.cost_usd:,.2f}; by batch ${self.batch_cost_usd:,.2f}"
 
 
-def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
+def forecast_range(settings: Settings, first: date, last: date, *, now: Callable[[], datetime] = utc_now) -> RangeForecast:
     """Raises ListingDateError for a range without listing days, the wrong way round, or into the future."""
-    days = tuple(shop.calendar.listing_days(first, last)) if first <= last else ()
+    storage = open_storage(settings)
+    with closing(Translator.from_settings(settings, now=now)) as translator:
+        return _forecast(settings, storage, listing_fetcher(settings, storage, now), translator, first, last)
+
+
+def _forecast(settings: Settings, storage: Storage, fetcher: ListingFetcher, translator: Translator, first: date, last: date) -> RangeForecast:
+    calendar, languages = fetcher.calendar, digest_options(settings).languages
+    days = tuple(calendar.listing_days(first, last)) if first <= last else ()
     if not days:
         raise ListingDateError(f"{first} to {last} holds no listing day", hint="give the earlier date first; listings are dated Monday to Friday")
     for end in (days[0], days[-1]):
-        shop.calendar.require_listing_day(end)
-    shop.calendar.require_announceable(days[-1], shop.now())
-    announced = [day for day in days if shop.calendar.is_announced(day)]
-    to_fetch = [day for day in announced if shop.raw.manifest(day) is None]
-    known = [paper for day in days if shop.storage.exists(shop.storage.papers_file(day)) for paper in _papers(shop, day)]
-    unknown_days = [day for day in announced if not shop.storage.exists(shop.storage.papers_file(day))]
-    estimated = _estimated_papers(shop, unknown_days)
-    translator = shop.translator
-    unpaid = forecast_papers(known, shop.languages, translator)
-    usual = [(usual_paper(last), language) for language in shop.languages for _ in range(estimated or 0)]
+        calendar.require_listing_day(end)
+    calendar.require_announceable(days[-1], fetcher.now())
+    announced = [day for day in days if calendar.is_announced(day)]
+    to_fetch = [day for day in announced if fetcher.raw.manifest(day) is None]
+    known = [paper for day in days if storage.exists(storage.papers_file(day)) for paper in read_papers(storage, day)]
+    unknown_days = [day for day in announced if not storage.exists(storage.papers_file(day))]
+    estimated = _estimated_papers(storage, unknown_days)
+    unpaid = forecast_papers(known, languages, translator)
+    usual = [(usual_paper(last), language) for language in languages for _ in range(estimated or 0)]
     unknown = forecast(usual, 0, model=translator.model, structured=translator.structured, prices=translator.prices)
     requests = _requests(to_fetch)
     return RangeForecast(
@@ -98,16 +109,16 @@ def forecast_range(shop: Workshop, first: date, last: date) -> RangeForecast:
         skipped=len(days) - len(announced),
         kept=len(announced) - len(to_fetch),
         requests=requests,
-        arxiv_seconds=requests * (shop.settings.arxiv_interval_seconds + SECONDS_PER_ANSWER_OF_ARXIV),
+        arxiv_seconds=requests * (settings.arxiv_interval_seconds + SECONDS_PER_ANSWER_OF_ARXIV),
         papers_known=unpaid.papers,
-        papers_estimated=estimated * len(shop.languages) if estimated is not None else None if unknown_days else 0,
+        papers_estimated=estimated * len(languages) if estimated is not None else None if unknown_days else 0,
         already_paid=unpaid.already_paid,
         input_tokens=unpaid.input_tokens + unknown.input_tokens,
         output_tokens=unpaid.output_tokens + unknown.output_tokens,
         cost_usd=None if estimated is None else _sum(unpaid.cost_usd, unknown.cost_usd),
         batch_cost_usd=None if estimated is None else _sum(unpaid.batch_cost_usd, unknown.batch_cost_usd),
-        model_seconds=(unpaid.papers + unknown.papers) * SECONDS_PER_ANSWER_OF_MODEL / shop.settings.max_concurrency,
-        model=shop.settings.model,
+        model_seconds=(unpaid.papers + unknown.papers) * SECONDS_PER_ANSWER_OF_MODEL / settings.max_concurrency,
+        model=settings.model,
     )
 
 
@@ -117,13 +128,9 @@ def _requests(days: Sequence[date]) -> int:
     return pages + len(days) + 1 if days else 0
 
 
-def _papers(shop: Workshop, day: date) -> list[Paper]:
-    return tables.papers_from_table(shop.storage.read_table(shop.storage.papers_file(day), tables.PAPERS))
-
-
-def _estimated_papers(shop: Workshop, days: Sequence[date]) -> int | None:
+def _estimated_papers(storage: Storage, days: Sequence[date]) -> int | None:
     """From the mean of the last twenty listings we have; None without any."""
-    sizes = [len(_papers(shop, day)) for day in shop.storage.days_of("papers")[-20:]]
+    sizes = [len(read_papers(storage, day)) for day in storage.days_of("papers")[-20:]]
     full = [size for size in sizes if size]
     return round(sum(full) / len(full) * len(days)) if full else None if days else 0
 

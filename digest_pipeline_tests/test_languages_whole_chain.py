@@ -22,12 +22,11 @@ from digest_pipeline.models import DigestEntry, SummaryStatus
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.site import paths
 from digest_pipeline.translation.languages import Language, known_language_tags, load_language
-from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.answers import ANSWERS, PAPER, TLDR_EN, answer
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, fake_openai
 from digest_pipeline_tests.support.listing_days import ListingDay, generate_days
-from digest_pipeline_tests.support.runs import live_workshop, materialize
+from digest_pipeline_tests.support.runs import Clients, live_clients, materialize
 
 TAGS = sorted(known_language_tags())
 TRANSLATED = [tag for tag in TAGS if tag != "en"]
@@ -38,18 +37,20 @@ CATEGORY = "q-fin.PM"
 
 @dataclass
 class Run:
-    shop: Workshop
+    clients: Clients
     openai: FakeOpenAI
     arxiv_id: str
     success: bool
 
     def entry(self, tag: str) -> DigestEntry:
-        [paper] = tables.papers_from_table(self.shop.storage.read_table(self.shop.storage.papers_file(DAY), tables.PAPERS))
-        [summary] = tables.summaries_from_table(self.shop.storage.read_table(self.shop.storage.summaries_file(DAY, tag), tables.TRANSLATED_SUMMARIES))
+        [paper] = tables.papers_from_table(self.clients.storage.read_table(self.clients.storage.papers_file(DAY), tables.PAPERS))
+        [summary] = tables.summaries_from_table(
+            self.clients.storage.read_table(self.clients.storage.summaries_file(DAY, tag), tables.TRANSLATED_SUMMARIES)
+        )
         return DigestEntry(paper, summary)
 
     def site(self, page: str) -> str:
-        return self.shop.storage.read_text(f"site/{page}")
+        return self.clients.storage.read_text(f"site/{page}")
 
 
 def days_with_the_paper() -> tuple[list[ListingDay], str]:
@@ -79,9 +80,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with FakeArxiv(days, now=datetime.combine(DAY, time(12), EASTERN)) as arxiv, fake_openai() as openai, dg.DagsterInstance.ephemeral() as instance:
         openai.behave = faithful
         folder = tmp_path_factory.mktemp("languages")
-        shop = live_workshop(folder, arxiv, openai.url, DIGEST_CATEGORIES=CATEGORY, DIGEST_LANGUAGES=",".join(TAGS))
-        result = materialize(shop, instance, DAY.isoformat())
-        yield Run(shop, openai, arxiv_id, result.success)
+        clients = live_clients(folder, arxiv, openai.url, DIGEST_CATEGORIES=CATEGORY, DIGEST_LANGUAGES=",".join(TAGS))
+        result = materialize(clients, instance, DAY.isoformat())
+        yield Run(clients, openai, arxiv_id, result.success)
 
 
 def test_the_run_succeeds_and_asks_once_for_each_language(run: Run) -> None:
@@ -90,7 +91,7 @@ def test_the_run_succeeds_and_asks_once_for_each_language(run: Run) -> None:
 
 
 def test_the_ledger_balances_in_every_language(run: Run) -> None:
-    rows = {(row.language, row.category): row for row in read_ledger(run.shop.storage, DAY)}
+    rows = {(row.language, row.category): row for row in read_ledger(run.clients.storage, DAY)}
     assert set(rows) == {(tag, category) for tag in TAGS for category in (CATEGORY, "all")}
     for row in rows.values():
         assert (row.announced, row.fetched, row.translated, row.untranslated, row.rendered) == (1, 1, 1, 0, 1)
@@ -116,7 +117,7 @@ def words_of(language: Language) -> list[str]:
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("category", [CATEGORY, "all"])
 def test_the_digest_holds_the_paper_and_its_words_are_the_languages_own(tag: str, category: str, run: Run) -> None:
-    digest = run.shop.storage.read_text(f"{run.shop.storage.digest_folder(tag, DAY)}/{category}.md")
+    digest = run.clients.storage.read_text(f"{run.clients.storage.digest_folder(tag, DAY)}/{category}.md")
     assert rendered_ids(digest) == [run.arxiv_id]
     assert f"\nlanguage: {tag}\n" in digest
     assert ANSWERS[tag].get("tldr", TLDR_EN) in digest

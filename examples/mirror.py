@@ -17,10 +17,10 @@ from pathlib import Path
 from digest_pipeline.arxiv import rss
 from digest_pipeline.arxiv.http import RawResponse
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
+from digest_pipeline.clients import open_storage, utc_now
 from digest_pipeline.errors import DigestError, SourceError
 from digest_pipeline.models import AnnounceType, Evidence, id_sort_key
 from digest_pipeline.settings import load_settings
-from digest_pipeline.workshop import Workshop
 
 
 def keep_mirrored(folder: Path, day: date, raw: RawStore, now: datetime) -> RawManifest:
@@ -52,8 +52,8 @@ def _read(path: Path, now: datetime) -> RawResponse:
 
 
 def main(folder: str, day: str) -> None:
-    shop = Workshop(load_settings())
-    manifest = keep_mirrored(Path(folder).resolve(), date.fromisoformat(day), shop.raw, shop.now())
+    raw = RawStore(open_storage(load_settings()))
+    manifest = keep_mirrored(Path(folder).resolve(), date.fromisoformat(day), raw, utc_now())
     print(f"{day}: {sum(file.records for file in manifest.files)} records in {len(manifest.files)} files are kept")
 
 

@@ -8,10 +8,18 @@ from datetime import date, datetime
 from digest_pipeline import sample
 from digest_pipeline.arxiv import rss
 from digest_pipeline.arxiv.http import RawResponse
+from digest_pipeline.arxiv.listing import ListingFetcher, fetch_listing
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.calendar import ListingCalendar
 from digest_pipeline.errors import ListingDateError
 from digest_pipeline.models import AnnounceType, Evidence, id_sort_key
+
+
+def fetch_day(day: date, fetcher: ListingFetcher, *, is_sample: bool, refetch: bool = False) -> RawManifest:
+    """`fetch_listing`, or the sample's own answers. Raises ListingDateError, NotPublishedYet or a SourceError."""
+    if is_sample:
+        return keep_sample(day, fetcher.raw, fetcher.calendar, fetcher.now())
+    return fetch_listing(day, fetcher, refetch=refetch)
 
 
 def keep_sample(day: date, raw: RawStore, calendar: ListingCalendar, now: datetime) -> RawManifest:

@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 
 from digest_pipeline.calendar import EASTERN, load_calendar, newest_listing_day
+from digest_pipeline.clients import digest_options
 from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
 from digest_pipeline.notify.services import Audience, destinations
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.records import month_of
-from digest_pipeline.workshop import Workshop
 
 _GIB = 1024**3
 _FREE_ERROR, _FREE_WARNING = 1 * _GIB, 5 * _GIB
@@ -47,7 +47,7 @@ def _mode(this: Installation) -> Iterator[Finding]:
         yield Finding(
             Subject.CONTACT, Level.WARNING, "DIGEST_CONTACT is empty", "set it to your e-mail or page; arXiv asks programs to say whose they are"
         )
-    yield Finding(Subject.LANGUAGES, Level.OK, ", ".join(f"{language.tag} {language.name}" for language in Workshop(s).languages))
+    yield Finding(Subject.LANGUAGES, Level.OK, ", ".join(f"{language.tag} {language.name}" for language in digest_options(s).languages))
 
 
 def _calendar(this: Installation) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from datetime import date
 
 import click
 
-from digest_pipeline import workshop
+from digest_pipeline import clients
 from digest_pipeline.errors import DigestError
 from digest_pipeline.hosted.environment import Runner, annotate, set_output, take_in_variables, write_summary
 from digest_pipeline.hosted.run import HostedData, RunReport
@@ -28,7 +28,7 @@ def _data() -> HostedData:
     settings = load_settings()
     kept = settings.model_copy(update={"demo": False}) if settings.is_sample else settings
     runner = Runner.from_environment()
-    return HostedData(kept.model_copy(update={"site_url": kept.site_url or runner.pages_url}), runner, workshop.utc_now)
+    return HostedData(kept.model_copy(update={"site_url": kept.site_url or runner.pages_url}), runner, clients.utc_now)
 
 
 class _Day(click.ParamType[date]):
@@ -80,8 +80,8 @@ def summary() -> None:
 
 @hosted.command(help="Tell this machine's Dagster of every day on the branch, so that its UI shows them as made.")
 def records() -> None:
+    from digest_pipeline.orchestration.home import prepare_dagster_home
     from digest_pipeline.orchestration.records import report_records
-    from digest_pipeline.orchestration.running import prepare_dagster_home
 
     home = prepare_dagster_home()
     print(f"{report_records(_data().storage)} days reported to Dagster ({home})")

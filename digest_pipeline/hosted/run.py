@@ -22,6 +22,7 @@ from pathlib import Path
 
 from digest_pipeline.arxiv.listing import fetch_listing
 from digest_pipeline.calendar import newest_listing_day
+from digest_pipeline.clients import listing_fetcher
 from digest_pipeline.errors import DigestError, EndpointConfigurationError, HostedStateError, NotPublishedYet, SettingsError
 from digest_pipeline.hosted.bookkeeping import take_in_bookkeeping, write_bookkeeping
 from digest_pipeline.hosted.branch import DataBranch
@@ -38,7 +39,6 @@ from digest_pipeline.tables import TRANSLATED_SUMMARIES
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.protocol import ResponseCache
 from digest_pipeline.translation.cache.records import month_of
-from digest_pipeline.workshop import Workshop
 
 NOT_PUBLISHED_YET = 75
 """Exit status, after sysexits' EX_TEMPFAIL: try again later."""
@@ -222,7 +222,7 @@ def _days(data: HostedData, report: RunReport) -> list[date]:
         return days_due(data.storage, data.settings, data.now())
     from digest_pipeline.forecast import forecast_range
 
-    expected = forecast_range(Workshop(data.settings, data.now), report.first, report.last)
+    expected = forecast_range(data.settings, report.first, report.last, now=data.now)
     report.forecast = expected.to_text()
     print(report.forecast, flush=True)
     report.write(data.storage)
@@ -248,15 +248,15 @@ def _make_days(data: HostedData, report: RunReport, days: Sequence[date], budget
 
 
 def _make_day(data: HostedData, day: date, budget_usd: float | None) -> DayResult:
+    from digest_pipeline.orchestration.days import State, run_day
     from digest_pipeline.orchestration.records import keep_records, why_it_failed
-    from digest_pipeline.orchestration.running import run_listing_day
 
     limit = budget_usd if budget_usd is not None else data.settings.budget_per_run_usd
-    shop = Workshop(data.settings.model_copy(update={"budget_per_run_usd": limit}), data.now)
+    settings = data.settings.model_copy(update={"budget_per_run_usd": limit})
     before = _spent(data)
     try:
-        fetch_listing(day, shop.listing_fetcher)  # first, so that waiting is told from failing without reading Dagster's events
-        succeeded = run_listing_day(shop, day)
+        fetch_listing(day, listing_fetcher(settings, data.storage, data.now))  # first, so that a listing that is awaited keeps no run waiting
+        succeeded = run_day(settings, day, now=data.now).state is State.DONE
     except NotPublishedYet as error:
         return DayResult(day, DayState.NOT_PUBLISHED_YET, str(error))
     except DigestError as error:

@@ -23,8 +23,8 @@ import yaml
 from jinja2 import Environment, Undefined
 
 from digest_pipeline.errors import SourceError
-from digest_pipeline.markdown.escaping import MarkdownText, addresses_in, cell, inline, paragraph, paragraphs
-from digest_pipeline.markdown.read_back import rendered_ids
+from digest_pipeline.markdown.escaping import MarkdownText, cell, inline, paragraph
+from digest_pipeline.markdown.rows import Row, labelled, row_of, word
 from digest_pipeline.models import (
     AnnounceType,
     DayLedger,
@@ -35,65 +35,143 @@ from digest_pipeline.models import (
     VersionedId,
     id_sort_key,
 )
-from digest_pipeline.render.paper import PaperView, colon, named_authors, paper_view
+from digest_pipeline.render.paper import colon
 from digest_pipeline.render.templates import checked_environment
 from digest_pipeline.text import one_line
 from digest_pipeline.translation.languages import Language
 
-__all__ = ["FRONT_MATTER_VERSION", "MOST_AUTHORS_NAMED", "preview", "render_digest", "rendered_ids"]
+__all__ = ["FRONT_MATTER_VERSION", "LARGEST_FILE", "part_name", "preview", "render_digest"]
 
+_AROUND = 6_000
+"""Bytes for front matter, headings and notices."""
 FRONT_MATTER_VERSION = 1
 """Raised when a key of the front matter changes its meaning or goes away."""
-MOST_AUTHORS_NAMED = 20
-"""Further authors are given as a number; the tables and pages have all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One paper: its table row, and the note that the row's number leads to."""
-
-    number: int
-    link: MarkdownText
-    title: MarkdownText
-    marks: tuple[MarkdownText, ...]
-    summary: MarkdownText
-    note_title: MarkdownText
-    note: tuple[MarkdownText, ...]
+LARGEST_FILE = 490_000
+"""Bytes: GitHub shows no Markdown above 512 kB, and refuses to search it. A larger digest continues in numbered parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
     heading: MarkdownText
     details_heading: MarkdownText
-    rows: list[_Row]
+    rows: list[Row]
     empty: MarkdownText
     """The sentence that stands in place of table and notes where there is no row."""
 
 
-def render_digest(facts: ListingInfo, ledger: DayLedger, entries: Sequence[DigestEntry], language: Language, *, model: str, generator: str) -> str:
-    """The whole file, ending in a newline. `entries` are those of the ledger's category, in any order.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one file of a digest holds, and where the other papers are."""
 
-    A day without announcement and a category without papers give a digest that says so. Raises SourceError for an
-    entry whose id is no arXiv id.
+    number: int
+    sections: list[_Section]
+    elsewhere: list[_Elsewhere]
+    """In the first part: the papers of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """A paper of another part, as the first part names it."""
+
+    number: int
+    title: MarkdownText
+    link: MarkdownText
+    file: MarkdownText
+
+
+def part_name(category: str, part: int) -> str:
+    """`all.md`, then `all-2.md`, `all-3.md`."""
+    return f"{category}.md" if part == 1 else f"{category}-{part}.md"
+
+
+def render_digest(
+    facts: ListingInfo,
+    ledger: DayLedger,
+    entries: Sequence[DigestEntry],
+    language: Language,
+    *,
+    model: str,
+    generator: str,
+    largest: int = LARGEST_FILE,
+) -> tuple[str, ...]:
+    """The digest's parts in order, each a whole file that ends in a newline; one part wherever it stays below `largest` bytes.
+
+    `entries` are those of the ledger's category, in any order. The first part names every paper of the day. A day without
+    announcement and a category without papers give a digest that says so. Raises SourceError for an entry whose id is no arXiv id.
     """
-    return (
+    sections = _sections(facts, entries, language)
+    parts = _parts(sections, ledger.category, largest)
+    return tuple(
         _templates()
         .get_template("digest.md.jinja")
         .render(
-            front_matter=_front_matter(facts, ledger, model=model, generator=generator),
+            front_matter=_front_matter(facts, ledger, part.number, len(parts), model=model, generator=generator),
             notices=list(_notices(facts, language)),
-            sections=_sections(facts, entries, language),
+            navigation=_navigation(part.number, len(parts), ledger.category, language),
+            sections=part.sections,
+            elsewhere=part.elsewhere,
+            elsewhere_heading=word(language, "other_parts"),
             closing=MarkdownText(ledger),
             lost=list(_lost(ledger, language)),
         )
+        for part in parts
     )
+
+
+def _parts(sections: Sequence[_Section], category: str, largest: int) -> list[_Part]:
+    """The rows in their order, spread over files; each part keeps the headings of the rows it has."""
+    rows = [(index, row) for index, section in enumerate(sections) for row in section.rows]
+    room = largest - _AROUND
+    is_huge = sum(row.named_size for _, row in rows) > room // 2  # then the other papers are named by their ids alone
+    left = sum(_named_size(row, is_huge) for _, row in rows)
+    files: list[list[tuple[int, Row]]] = [[]]
+    used = 0
+    for index, row in rows:
+        left -= _named_size(row, is_huge)
+        named_elsewhere = left if len(files) == 1 else 0
+        if files[-1] and used + row.size + named_elsewhere > room:
+            files.append([])
+            used = 0
+        files[-1].append((index, row))
+        used += row.size
+    elsewhere = [_named(row, part_name(category, number), is_huge) for number, file in enumerate(files[1:], start=2) for _, row in file]
+    return [_Part(number, _with_rows(sections, file), elsewhere if number == 1 else []) for number, file in enumerate(files, start=1)]
+
+
+_ID_SIZE = 110
+
+
+def _named_size(row: Row, by_id: bool) -> int:
+    return _ID_SIZE if by_id else row.named_size
+
+
+def _named(row: Row, file: str, by_id: bool) -> _Elsewhere:
+    title = cell(f"arXiv:{row.link.removeprefix('https://arxiv.org/abs/')}") if by_id else row.title
+    return _Elsewhere(row.number, title, row.link, MarkdownText(file))
+
+
+def _with_rows(sections: Sequence[_Section], rows: Sequence[tuple[int, Row]]) -> list[_Section]:
+    """The sections with only these rows; those without any are left out, unless the digest has no row at all."""
+    if not rows:
+        return list(sections)
+    found = [(section, [row for at, row in rows if at == index]) for index, section in enumerate(sections)]
+    return [_Section(section.heading, section.details_heading, own, section.empty) for section, own in found if own or not section.rows]
+
+
+def _navigation(number: int, count: int, category: str, language: Language) -> MarkdownText:
+    """`Part 2 of 3: [1](all.md) · **2** · [3](all-3.md)`; empty where there is one part."""
+    if count == 1:
+        return MarkdownText("")
+    links = (f"**{n}**" if n == number else f"[{n}]({part_name(category, n)})" for n in range(1, count + 1))
+    title = language.label("digest", "part").format(part=number, parts=count)
+    return MarkdownText(f"{cell(title)}{colon(language)}{' · '.join(links)}")
 
 
 def preview(entries: Sequence[DigestEntry], language: Language, limit: int = 10) -> str:
     """The newest `limit` papers as a Markdown table for the Dagster UI, and how many more there are; "" without papers."""
     if not entries:
         return ""
-    rows = [_row(number, entry, language) for number, entry in enumerate(_newest_first(entries)[:limit], start=1)]
+    rows = [row_of(number, entry, language) for number, entry in enumerate(_newest_first(entries)[:limit], start=1)]
     more = MarkdownText(f"… and {len(entries) - len(rows)} more" if len(entries) > len(rows) else "")
     return _templates().get_template("preview.md.jinja").render(rows=rows, more=more)
 
@@ -116,7 +194,7 @@ def _only_markdown(value: Any) -> Any:
 # -- the head ----------------------------------------------------------------------------------------------
 
 
-def _front_matter(facts: ListingInfo, ledger: DayLedger, *, model: str, generator: str) -> MarkdownText:
+def _front_matter(facts: ListingInfo, ledger: DayLedger, part: int, parts: int, *, model: str, generator: str) -> MarkdownText:
     counts: dict[str, object] = {name: getattr(ledger, name) for name in ("announced", "fetched", "translated", "untranslated", "rendered")}
     values = {
         "schema_version": FRONT_MATTER_VERSION,
@@ -124,6 +202,8 @@ def _front_matter(facts: ListingInfo, ledger: DayLedger, *, model: str, generato
         "category": ledger.category,
         "language": ledger.language,
         "announcement": facts.announced,
+        "part": part,
+        "parts": parts,
         "counts": {**counts, "by_type": {kind.value: ledger.by_type.get(kind.value, 0) for kind in AnnounceType}},
         "model": one_line(model),
         "generator": one_line(generator),
@@ -150,16 +230,16 @@ def _sections(facts: ListingInfo, entries: Sequence[DigestEntry], language: Lang
     fresh = [entry for entry in entries if not entry.paper.announce_type.is_replacement]
     replaced = [entry for entry in entries if entry.paper.announce_type.is_replacement]
     why_empty = "no_announcement" if not facts.announced else "no_new_papers" if entries else "no_papers"
-    details, empty = _word(language, "details"), paragraph(language.label("digest", why_empty))
-    sections = [_Section(_word(language, "summary"), MarkdownText(f"# {details}"), _rows(fresh, language, 1), empty)]
+    details, empty = word(language, "details"), paragraph(language.label("digest", why_empty))
+    sections = [_Section(word(language, "summary"), MarkdownText(f"# {details}"), _rows(fresh, language, 1), empty)]
     if replaced:
         rows = _rows(replaced, language, len(fresh) + 1)
-        sections.append(_Section(_word(language, "replacements"), MarkdownText(f"## {details}"), rows, empty))
+        sections.append(_Section(word(language, "replacements"), MarkdownText(f"## {details}"), rows, empty))
     return sections
 
 
-def _rows(entries: Sequence[DigestEntry], language: Language, first_number: int) -> list[_Row]:
-    return [_row(number, entry, language) for number, entry in enumerate(_newest_first(entries), start=first_number)]
+def _rows(entries: Sequence[DigestEntry], language: Language, first_number: int) -> list[Row]:
+    return [row_of(number, entry, language) for number, entry in enumerate(_newest_first(entries), start=first_number)]
 
 
 def _newest_first(entries: Sequence[DigestEntry]) -> list[DigestEntry]:
@@ -175,77 +255,6 @@ def _require_id(paper: Paper) -> None:
         raise SourceError(f"a paper of {paper.listing_date} cannot be shown: {error}", hint="materialize papers of that day again") from None
 
 
-def _row(number: int, entry: DigestEntry, language: Language) -> _Row:
-    view = paper_view(entry, language)
-    return _Row(
-        number=number,
-        link=MarkdownText(view.paper.abs_url),
-        title=cell(view.authors_title),
-        marks=tuple(cell(mark) for mark in view.marks),
-        summary=cell(view.tldr) if view.is_translated else _missing(view),
-        note_title=paragraph(view.title),
-        note=tuple(_note(view, language)),
-    )
-
-
-# -- notes -------------------------------------------------------------------------------------------------
-
-
-def _note(view: PaperView, language: Language) -> Iterator[MarkdownText]:
-    """The lines below the note's first, in their fixed order; a line without content is left out."""
-    paper = view.paper
-    linked = addresses_in([paper.title, paper.abstract, paper.comment or ""])
-    if language.is_translated_into:
-        yield paragraph(view.authors_title)
-    yield MarkdownText(f"[{paper.abs_url}]({paper.abs_url})")
-    if not view.is_translated:
-        yield _missing(view)
-    for text in (view.tldr, view.tldr_en, view.abstract):
-        yield from paragraphs(text, linked)
-    yield from paragraphs(paper.abstract, linked)
-    yield from _beyond_the_layout(view, language, linked)
-
-
-def _missing(view: PaperView) -> MarkdownText:
-    """The mark in place of a TL;DR, fit for a table cell as well: that there is no translation, and why."""
-    return MarkdownText(f"⚠ {cell(view.missing)}")
-
-
-def _beyond_the_layout(view: PaperView, language: Language, linked: frozenset[str]) -> Iterator[MarkdownText]:
-    if view.paper.is_withdrawn:
-        yield MarkdownText(f"⚠ {_word(language, 'withdrawn')}")
-    if view.doubts:
-        yield _labelled(language, "check", inline("; ".join(dict.fromkeys(map(str, view.doubts)))), mark="⚠ ")
-    for word, text in view.structure:
-        yield MarkdownText(f"{cell(word)}{colon(language)}{inline(text, linked)}")
-    yield _particulars(view.paper, language, linked)
-
-
-def _particulars(paper: Paper, language: Language, linked: frozenset[str]) -> MarkdownText:
-    parts = [
-        _labelled(language, "category", inline(", ".join(paper.categories or (paper.primary_category,)))),
-        _word(language, paper.announce_type.value),
-        MarkdownText(f"v{paper.version}"),
-        _labelled(language, "authors", inline(", ".join(named_authors(paper.authors, MOST_AUTHORS_NAMED, language)))),
-        _labelled(language, "comment", inline(paper.comment or "", linked)),
-        _labelled(language, "journal", inline(paper.journal_ref or "")),
-        MarkdownText(f"DOI: {doi}" if (doi := inline(paper.doi or "")) else ""),
-    ]
-    return MarkdownText(" · ".join(part for part in parts if part))
-
-
-# -- words ---------------------------------------------------------------------------------------------------
-
-
-def _word(language: Language, key: str) -> MarkdownText:
-    return cell(language.label("digest", key))
-
-
-def _labelled(language: Language, key: str, text: MarkdownText, mark: str = "") -> MarkdownText:
-    """`标签：text`, with the language's own colon; empty where the text is."""
-    return MarkdownText(f"{mark}{_word(language, key)}{colon(language)}{text}" if text else "")
-
-
 # -- what is missing -------------------------------------------------------------------------------------------
 
 
@@ -255,5 +264,5 @@ def _lost(ledger: DayLedger, language: Language) -> Iterator[MarkdownText]:
 
 
 def _ids_line(language: Language, key: str, ids: Iterable[str]) -> Iterator[MarkdownText]:
-    if line := _labelled(language, key, inline(", ".join(ids)), mark="⚠ "):
+    if line := labelled(language, key, inline(", ".join(ids)), mark="⚠ "):
         yield line

@@ -1,41 +1,58 @@
-"""All definitions from the settings; a test builds them with its own settings and workshop."""
+"""All definitions from the settings; a test, or definitions of your own, put other resources in their place."""
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
-from digest_pipeline.orchestration.assets import GROUP, listing_day_assets
-from digest_pipeline.orchestration.batching import batch_sensor, collect_batches_job
-from digest_pipeline.orchestration.liveness import workshop_resource
-from digest_pipeline.orchestration.mailing import mail_digest
+from digest_pipeline.calendar import load_calendar
+from digest_pipeline.clients import digest_options, utc_now
+from digest_pipeline.orchestration import checks
+from digest_pipeline.orchestration.assets import SITE, SUMMARIES
+from digest_pipeline.orchestration.assets.digest_files import digest_files
+from digest_pipeline.orchestration.assets.papers import papers
+from digest_pipeline.orchestration.assets.raw_arxiv_metadata import raw_arxiv_metadata
+from digest_pipeline.orchestration.assets.site import site
+from digest_pipeline.orchestration.assets.translated_summaries import prompt_version, translated_summaries
+from digest_pipeline.orchestration.jobs import ALL_JOBS
 from digest_pipeline.orchestration.partitions import listing_day_partitions
-from digest_pipeline.orchestration.reconcile import reconcile_last_listings
-from digest_pipeline.orchestration.retention import delete_old_runs, retention_schedule
-from digest_pipeline.orchestration.schedules import daily_listing_schedule, reconciliation_schedule
+from digest_pipeline.orchestration.resources import Clock, all_resources, export_secrets
+from digest_pipeline.orchestration.retention import delete_old_runs
+from digest_pipeline.orchestration.schedules import all_schedules
 from digest_pipeline.orchestration.sensors import all_sensors
 from digest_pipeline.settings import Settings, load_settings
-from digest_pipeline.workshop import Workshop
-
-JOB = "daily_digest"  # not the step's name: Dagster takes job and step names from one pot
 
 
-def build_definitions(settings: Settings | None = None, workshop: Workshop | None = None) -> dg.Definitions:
-    """Raises SettingsError, before anything is fetched or written, for a setting that is refused."""
+def build_definitions(settings: Settings | None = None, *, resources: Mapping[str, Any] | None = None, now: Clock = utc_now) -> dg.Definitions:
+    """`resources` replaces any of `all_resources` by name, by a resource or by the client itself.
+
+    Raises SettingsError, before anything is fetched or written, for a setting that is refused.
+    """
+    if settings is None:
+        settings = load_settings()
+        export_secrets(settings)
+    options = digest_options(settings)
+    load_calendar(settings.skipped_evenings_file)  # a bad file is refused here, at load
+    partitions = listing_day_partitions(settings.first_listing)
+
+    def by_settings(spec: dg.AssetSpec) -> dg.AssetSpec:
+        if spec.key.to_user_string() == SITE:
+            return spec
+        spec = spec.replace_attributes(partitions_def=partitions)
+        is_translated = spec.key.to_user_string() == SUMMARIES
+        return spec.replace_attributes(code_version=prompt_version(options, settings.structured_summary)) if is_translated else spec
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors; what we use stands in the lock file
-        return _definitions(settings or load_settings(), workshop)
-
-
-def _definitions(settings: Settings, workshop: Workshop | None) -> dg.Definitions:
-    workshop = workshop or Workshop(settings)
-    workshop.calendar, workshop.languages  # noqa: B018 - a bad calendar file or language is refused here, at load
-    assets = listing_day_assets(listing_day_partitions(settings.first_listing))
-    job = dg.define_asset_job(JOB, selection=dg.AssetSelection.groups(GROUP), description="One listing day from arXiv's announcement to the site.")
-    return dg.Definitions(
-        assets=[assets],
-        jobs=[job, reconcile_last_listings, collect_batches_job, mail_digest, delete_old_runs],
-        schedules=[daily_listing_schedule(settings, JOB), reconciliation_schedule(settings), retention_schedule(settings)],
-        sensors=[*all_sensors(settings, workshop, mail_digest), batch_sensor(settings, workshop, job)],
-        resources={"workshop": workshop_resource(workshop)},
-        executor=dg.in_process_executor,  # the steps are one chain bound by input and output; a process each would only add its start
-    )
+        definitions = dg.Definitions(
+            assets=dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, site]),
+            asset_checks=[checks.no_paper_turned_up_later, checks.the_newest_listing_has_its_digest],
+            jobs=[*ALL_JOBS, delete_old_runs],
+            schedules=all_schedules(settings),
+            sensors=all_sensors(settings, now),
+            resources={**all_resources(settings, now), **(resources or {})},
+            executor=dg.in_process_executor,  # the steps are one chain bound by input and output; a process each would only add its start
+        )
+        definitions.get_repository_def()  # resolved once, here: it warns of beta parameters too, and errors are told at load
+    return definitions

@@ -1,18 +1,105 @@
-"""What a failed run says for itself: its days, its cause in words, and whether Dagster retries it.
+"""How our errors end a step, and what a failed run says for itself.
 
-What lives here: reading runs and their failure events. What does not: telling anybody (`sensors.py`).
+Three states, as everywhere in the pipeline, and the Dagster mechanism that each reaches:
+
+    not published yet    RetryRequested until DIGEST_PUBLICATION_WAIT_SECONDS are over; a run of the schedule ends at once
+                         instead, since the schedule asks again; neither uses up the attempts that faults have
+    transient            Failure, retried by the stage's own RetryPolicy
+    permanent            Failure(allow_retries=False) with what to do: no retry can help until somebody acts
+
+`run_retries` of the instance is a fourth thing: it starts a crashed run again, and never one that ended by these.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster import DagsterRun
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    BACKFILL_ID_TAG,
-    PARTITION_NAME_TAG,
-    WILL_RETRY_TAG,
-)
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 from dagster_shared.error import SerializableErrorInfo
+
+from digest_pipeline.errors import AnswerStoreError, DigestError, EndpointConfigurationError, EndpointUnavailable, NotPublishedYet, StorageError
+
+SCHEDULED = "digest/scheduled"
+"""Run tag of runs that the schedule or a sensor started: they are asked for again, so they need not wait."""
+BACKFILL = "digest/backfill"
+"""Run tag of the runs of one `digest backfill`."""
+NOT_PUBLISHED = NotPublishedYet.__name__
+MET_BY_EVERY_DAY = frozenset(error.__name__ for error in (EndpointConfigurationError, EndpointUnavailable, AnswerStoreError, StorageError))
+"""The next day would meet the same: `digest backfill` stops, and no answer is paid for that nothing could keep."""
+
+
+class StopRequested(dg.DagsterError, DagsterExecutionInterruptedError):
+    """Ctrl-C, SIGTERM or Terminate. A step with a RetryPolicy would take a plain interruption for a fault and begin again;
+    Dagster lets its own errors through, and this one ends the run as canceled."""
+
+
+@contextmanager
+def errors_as_failures(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
+    """Our errors in this block end the step as the table above says; others are bugs and keep their traceback."""
+    try:
+        yield
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+        raise StopRequested("the run was told to stop; what was fetched and paid for is kept") from error
+    except DigestError as error:
+        raise failure_of(error, stage=_stage_of(context), day=context.partition_key if context.has_partition_key else None) from None
+
+
+def _stage_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> str:
+    return (context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context).op_handle.name
+
+
+def failure_of(error: DigestError, *, stage: str, day: str | None, allow_retries: bool | None = None) -> dg.Failure:
+    """Retried by the stage's policy where the error says that waiting helps, unless told otherwise."""
+    where = f"{stage} of {day}" if day else stage
+    return dg.Failure(
+        f"{where}: {error}",
+        metadata={"stage": stage, "error": type(error).__name__, "what happened": error.message, "what to do": error.hint},
+        allow_retries=error.retryable if allow_retries is None else allow_retries,
+    )
+
+
+def attempts_for_faults(context: dg.AssetExecutionContext) -> int:
+    """Retries of this step that a fault caused; those that only waited for the listing are not counted."""
+    events = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    errors = [entry.dagster_event.step_retry_data.error for entry in events if entry.dagster_event and entry.step_key == _stage_of(context)]
+    return sum(1 for error in errors if error is None or NOT_PUBLISHED not in str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run failed, from its first failed step, else from the run's own failure event."""
+
+    stage: str
+    error: str
+    """The class of our error; empty for anything else."""
+    message: str
+    hint: str
+
+    @property
+    def sentence(self) -> str:
+        """Without the stage and the day: the same for every run that met the same."""
+        return f"{self.message} → {self.hint}" if self.hint else self.message
+
+
+def cause_of(event: dg.DagsterEvent) -> Cause:
+    """Of a step's failure event."""
+    data, stage = event.step_failure_data, event.step_key or ""
+    said = data.user_failure_data
+    if said is not None and "error" in said.metadata:
+        values = {name: str(value.value) for name, value in said.metadata.items()}
+        return Cause(stage, values["error"], values["what happened"], values["what to do"])
+    if said is not None and said.description:
+        return Cause(stage, "", *split_advice(said.description))
+    return Cause(stage, "", *split_advice(_innermost(data.error) if data.error else "the step ended without saying why"))
+
+
+def cause_of_run(context: dg.RunFailureSensorContext) -> Cause:
+    for event in context.get_step_failure_events():
+        return cause_of(event)
+    return Cause("", "", *split_advice(context.failure_event.message or "the run ended without saying why"))
 
 
 def will_be_retried(run: DagsterRun) -> bool:
@@ -21,31 +108,14 @@ def will_be_retried(run: DagsterRun) -> bool:
 
 
 def days_of(run: DagsterRun) -> tuple[str, ...]:
-    """The run's partition, or the two ends of its range with `…` between; empty for a run without."""
-    if key := run.tags.get(PARTITION_NAME_TAG):
-        return (key,)
-    whole = range_of(run)
-    return (whole,) if whole else ()
+    """The run's partition; empty for a run without."""
+    key = run.tags.get(PARTITION_NAME_TAG)
+    return (key,) if key else ()
 
 
-def range_of(run: DagsterRun) -> str | None:
-    """`2026-06-01 … 2026-06-30` of a run over several days, or the backfill it belongs to; None for one day's run."""
-    first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    if first and last and first != last:
-        return f"{first} … {last}"
-    return f"backfill {run.tags[BACKFILL_ID_TAG]}" if BACKFILL_ID_TAG in run.tags else None
-
-
-def cause(context: dg.RunFailureSensorContext) -> tuple[str, str]:
-    """(what happened, what to do) from the first failed step, else from the run's own failure event."""
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        said = data.user_failure_data
-        if said is not None and said.description:
-            return split_advice(said.description)
-        if data.error is not None:
-            return split_advice(_innermost(data.error))
-    return split_advice(context.failure_event.message or "the run ended without saying why")
+def backfill_of(run: DagsterRun) -> str | None:
+    """The backfill that the run belongs to, of the UI or of the command line."""
+    return run.tags.get(BACKFILL_ID_TAG) or run.tags.get(BACKFILL)
 
 
 def split_advice(text: str) -> tuple[str, str]:

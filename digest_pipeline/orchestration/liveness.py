@@ -3,23 +3,20 @@
 Dagster's launcher for one machine never asks whether a started run is still there: killed together with the code server,
 by a power cut or in a terminal, it would stay "started" for ever, hold its pool slot, and keep the schedule from its day.
 
-What lives here: the lock, held by the resource that every step of ours uses, and the sensor that reports runs without
-one as failed; run_retries, the schedule and the alerts then do what they do after any crash. What does not: runs on
+What lives here: the lock, held by the resource that every step of ours uses (`resources.DataDirectory`), and the ending of runs
+without one; run_retries, the schedule and the alerts then do what they do after any crash. What does not: runs on
 other machines, whose locks cannot be seen here; Dagster's launchers for those look after them.
 """
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance
 
-from digest_pipeline.workshop import Workshop
-
-LOOK_EVERY_SECONDS = 60
 PROCESS_GONE = "the process of this run is gone: killed, out of memory, or the machine went off → run it again; what was fetched and paid for is kept"
 
 
@@ -57,36 +54,27 @@ def _lock_file(instance: DagsterInstance, run_id: str) -> Path:
     return Path(instance.storage_directory()) / "running" / f"{run_id}.lock"
 
 
-def workshop_resource(shop: Workshop) -> dg.ResourceDefinition:
-    """The workshop, and the run's lock for as long as the run has it: over all its steps, retries and pauses between."""
+@contextmanager
+def run_lock(context: dg.InitResourceContext) -> Iterator[None]:
+    """Holds the run's lock as long as the run has its resources: over all its steps, retries and pauses between.
 
-    @dg.resource(description="The run's tools; while it is in use, the run is known to be alive.")
-    def workshop(context: dg.InitResourceContext) -> Iterator[Workshop]:
-        if context.instance is None or context.run is None:  # made outside a run
-            yield shop
-            return
-        with alive(context.instance, context.run.run_id), closing(shop):
-            yield shop
+    Runs that died without it being noticed are ended first, for with a pool of one place they would keep this run waiting
+    for ever where no daemon looks after them.
+    """
+    if context.instance is None or context.run is None:  # made outside a run
+        yield
+        return
+    end_dead_runs(context.instance)
+    with alive(context.instance, context.run.run_id):
+        yield
 
-    return workshop
 
-
-def end_dead_runs(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="end_dead_runs",
-        minimum_interval_seconds=LOOK_EVERY_SECONDS,
-        default_status=status,
-        description="Reports started runs whose process is gone as failed, so that they are started again and their day is not taken for under way.",
-    )
-    def end_dead_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        instance = context.instance
-        started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-        dead = [run for run in started if is_dead(instance, run.run_id)]
-        for run in dead:
-            instance.report_run_failed(run, PROCESS_GONE)
-            _lock_file(instance, run.run_id).unlink(missing_ok=True)
-        return dg.SkipReason(
-            f"without a process: {', '.join(run.run_id for run in dead)}" if dead else f"{len(started)} runs started, none without a process"
-        )
-
-    return end_dead_runs_sensor
+def end_dead_runs(instance: DagsterInstance) -> list[str]:
+    """Reports started runs whose process is gone as failed and frees their places in the pools; returns their ids."""
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    dead = [run for run in started if is_dead(instance, run.run_id)]
+    for run in dead:
+        instance.report_run_failed(run, PROCESS_GONE)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        _lock_file(instance, run.run_id).unlink(missing_ok=True)
+    return [run.run_id for run in dead]

@@ -12,10 +12,9 @@ import dagster as dg
 from dagster import DagsterInstance
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from digest_pipeline.calendar import EASTERN
 from digest_pipeline.notify.deliveries import Deliveries
-from digest_pipeline.settings import Settings
-from digest_pipeline.workshop import Workshop
+from digest_pipeline.orchestration.resources import Clock
+from digest_pipeline.storage import Storage
 
 KEEP_DAYS = 120
 KEEP_DELIVERIES_DAYS = 400
@@ -50,29 +49,17 @@ def deletable_runs(instance: DagsterInstance, before: datetime) -> Iterator[str]
 
 
 @dg.op(name="delete_runs")
-def delete_runs(context: dg.OpExecutionContext, config: RetentionConfig, workshop: dg.ResourceParam[Workshop]) -> None:
+def delete_runs(context: dg.OpExecutionContext, config: RetentionConfig, storage: dg.ResourceParam[Storage], clock: dg.ResourceParam[Clock]) -> None:
     """Deletes runs with their events and logs, and forgets deliveries of long ago."""
-    now = workshop.now()
+    now = clock()
     runs = list(deletable_runs(context.instance, now - timedelta(days=config.keep_days)))
     for run_id in runs:
         context.instance.compute_log_manager.delete_logs(prefix=[run_id])
         context.instance.delete_run(run_id)
-    forgotten = Deliveries(workshop.storage, workshop.now).forget_before(now - timedelta(days=KEEP_DELIVERIES_DAYS))
+    forgotten = Deliveries(storage, clock).forget_before(now - timedelta(days=KEEP_DELIVERIES_DAYS))
     context.log.info("%d runs older than %d days deleted, %d deliveries forgotten", len(runs), config.keep_days, forgotten)
 
 
 @dg.job(name="delete_old_runs", description=f"Deletes runs older than {KEEP_DAYS} days that no partition needs. data/ is not touched.")
 def delete_old_runs() -> None:
     delete_runs()
-
-
-def retention_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    is_on = settings.schedule_enabled and not settings.is_sample
-    return dg.ScheduleDefinition(
-        name="weekly_clean_up",
-        job=delete_old_runs,
-        cron_schedule="10 15 * * 6",
-        execution_timezone=str(EASTERN),
-        default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
-        description="Saturday afternoon, when arXiv announces nothing.",
-    )

@@ -6,30 +6,47 @@ up, and a failed day gets a few more tries. Dagster's own word: https://docs.dag
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 
 from digest_pipeline.calendar import EASTERN, newest_listing_day, previous_weekday
-from digest_pipeline.orchestration.assets import DIGESTS, SCHEDULED
-from digest_pipeline.orchestration.reconcile import reconcile_last_listings
+from digest_pipeline.orchestration.assets import DIGESTS
+from digest_pipeline.orchestration.failures import SCHEDULED
+from digest_pipeline.orchestration.jobs import DAILY_DIGEST, look_back
+from digest_pipeline.orchestration.retention import delete_old_runs
 from digest_pipeline.settings import Settings
 
 LOOKS_EVERY_MINUTES = 20
-LOOKS_FOR_HOURS = 12
+LOOKS_FOR = timedelta(hours=12)
 TRIES_A_DAY = 3
-"""A listing whose runs failed so often since midnight is left to a person: the failure has been told."""
+"""A listing whose runs failed so often in the last twelve hours is left to a person: the failure has been told."""
+PRIORITY = "10"
+"""`dagster/priority` of daily runs: in the queue they go before those of a backfill, which have 0."""
+_SATURDAY = 5
 _UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def ticks(first: time) -> list[str]:
-    """Cron lines, US Eastern: at `first`, then every 20 minutes for 12 hours, Monday to Friday."""
-    start = first.hour * 60 + first.minute
-    minutes = sorted({(start + n) % 1440 for n in range(0, LOOKS_FOR_HOURS * 60, LOOKS_EVERY_MINUTES) if start + n < 1440})
-    by_hour: dict[int, list[str]] = {}
-    for minute in minutes:
-        by_hour.setdefault(minute // 60, []).append(str(minute % 60))
-    return [f"{','.join(marks)} {hour} * * 1-5" for hour, marks in by_hour.items()]
+    """One cron line, US Eastern, or two where the looks go on after midnight: whole hours, of which `is_time_to_look` takes its part."""
+    minutes = ",".join(str(minute) for minute in sorted((first.minute + n) % 60 for n in range(0, 60, LOOKS_EVERY_MINUTES)))
+    last = first.hour + int(LOOKS_FOR / timedelta(hours=1)) - (first.minute == 0)
+    if last < 24:
+        return [f"{minutes} {_hours(first.hour, last)} * * 1-5"]
+    return [f"{minutes} {_hours(first.hour, 23)} * * 1-5", f"{minutes} {_hours(0, last - 24)} * * 2-6"]
+
+
+def _hours(first: int, last: int) -> str:
+    return f"{first}-{last}" if first < last else str(first)
+
+
+def is_time_to_look(now: datetime, first: time) -> bool:
+    """True for twelve hours from `first` of each listing's date, over midnight too."""
+    local = now.astimezone(EASTERN).replace(tzinfo=None)
+    begun = datetime.combine(local.date(), first)
+    if begun > local:
+        begun -= timedelta(days=1)
+    return local < begun + LOOKS_FOR and begun.weekday() < _SATURDAY
 
 
 def listings_to_ask_for(newest: date, have: set[date], limit: int, first_listing: date) -> list[date]:
@@ -44,19 +61,19 @@ def listings_to_ask_for(newest: date, have: set[date], limit: int, first_listing
     return sorted(day for day in days if day not in have and day >= oldest)
 
 
-def daily_listing_schedule(settings: Settings, job_name: str) -> dg.ScheduleDefinition:
-    is_on = settings.schedule_enabled and not settings.is_sample
-
+def daily_listing_schedule(settings: Settings) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="daily_listing",
-        job_name=job_name,
+        job_name=DAILY_DIGEST,
         cron_schedule=ticks(settings.schedule_time),
         execution_timezone=str(EASTERN),
-        default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
-        description="Asks for the day's listing, and for the last ones that are missing, until they are there.",
+        default_status=_status(settings),
+        description=f"From {settings.schedule_time:%H:%M} US Eastern for twelve hours: asks for the listing, and for the last ones that are missing.",
     )
     def daily_listing(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         now = context.scheduled_execution_time
+        if not is_time_to_look(now, settings.schedule_time):
+            return dg.SkipReason(f"looks begin at {settings.schedule_time:%H:%M} US Eastern and go on for twelve hours")
         newest = newest_listing_day(now)
         have = {date.fromisoformat(key) for key in context.instance.get_materialized_partitions(dg.AssetKey(DIGESTS))}
         wanted = listings_to_ask_for(newest, have, settings.schedule_catchup_listings, settings.first_listing)
@@ -75,12 +92,11 @@ def _requests(instance: dg.DagsterInstance, wanted: Sequence[date], now: datetim
         key = day.isoformat()
         if _runs(instance, key, _UNDER_WAY):
             reasons.append(f"{key} is under way")
-        elif len(_runs(instance, key, [dg.DagsterRunStatus.FAILURE], since=now - timedelta(hours=LOOKS_FOR_HOURS))) >= TRIES_A_DAY:
+        elif len(_runs(instance, key, [dg.DagsterRunStatus.FAILURE], since=now - LOOKS_FOR)) >= TRIES_A_DAY:
             reasons.append(f"{key} failed {TRIES_A_DAY} times: see its runs, then materialize it by hand")
         else:
-            requests.append(
-                dg.RunRequest(partition_key=key, run_key=f"{key} at {now:%Y-%m-%dT%H:%MZ}", tags={SCHEDULED: "true", "digest/listing": key})
-            )
+            tags = {SCHEDULED: "true", "digest/listing": key, "dagster/priority": PRIORITY}
+            requests.append(dg.RunRequest(partition_key=key, run_key=f"{key} at {now.astimezone(UTC):%Y-%m-%dT%H:%MZ}", tags=tags))
     return requests, reasons
 
 
@@ -88,13 +104,28 @@ def _runs(instance: dg.DagsterInstance, key: str, statuses: list[dg.DagsterRunSt
     return instance.get_runs(dg.RunsFilter(tags={"dagster/partition": key}, statuses=statuses, created_after=since), limit=TRIES_A_DAY)
 
 
-def reconciliation_schedule(settings: Settings) -> dg.ScheduleDefinition:
+def _status(settings: Settings) -> dg.DefaultScheduleStatus:
     is_on = settings.schedule_enabled and not settings.is_sample
-    return dg.ScheduleDefinition(
-        name="daily_look_back",
-        job=reconcile_last_listings,
-        cron_schedule="40 13 * * 1-5",
-        execution_timezone=str(EASTERN),
-        default_status=dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED,
-        description="Looks for papers that turned up in the last listings after they were fetched.",
-    )
+    return dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
+
+
+def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    return [
+        daily_listing_schedule(settings),
+        dg.ScheduleDefinition(
+            name="daily_look_back",
+            job=look_back,
+            cron_schedule="40 13 * * 1-5",
+            execution_timezone=str(EASTERN),
+            default_status=_status(settings),
+            description="Looks for papers that turned up in the last listings after they were fetched, and whether the newest digest is there.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_clean_up",
+            job=delete_old_runs,
+            cron_schedule="10 15 * * 6",
+            execution_timezone=str(EASTERN),
+            default_status=_status(settings),
+            description="Saturday afternoon, when arXiv announces nothing.",
+        ),
+    ]

@@ -13,25 +13,26 @@ import dagster as dg
 import pytest
 
 from digest_pipeline import sample
+from digest_pipeline.arxiv.listing import fetch_listing
 from digest_pipeline.errors import EndpointConfigurationError, SourceError
 from digest_pipeline.markdown.read_back import rendered_ids
 from digest_pipeline.markdown.render import render_digest
 from digest_pipeline.models import ALL, DigestEntry, Evidence, ListingInfo, SummaryStatus
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.papers.ledger import day_ledger
-from digest_pipeline.render.reading import read_entries
+from digest_pipeline.papers.table import write_papers
+from digest_pipeline.render.reading import read_papers
 from digest_pipeline.settings import load_settings
-from digest_pipeline.stages import assemble, fetch, read_papers, translate
 from digest_pipeline.translation.languages import Language, load_language, parse_language
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline.translation.translator import Translator
-from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.answers import ANSWERS, PAPER, TLDR_EN
+from digest_pipeline_tests.support.runs import Clients, sample_clients, translated_sample
 from digest_pipeline_tests.support.translators import desk_for
 from examples.command_provider import CommandProvider
 from examples.mirror import keep_mirrored
-from examples.own_definitions import OwnWorkshop, own_definitions
-from examples.ris import render_ris
+from examples.own_definitions import OwnEndpoint, own_definitions
+from examples.ris import read_entries, render_ris
 
 ROOT = Path(__file__).parents[2]
 DAY = sample.SAMPLE_DAY
@@ -75,30 +76,30 @@ def save_day(folder: Path, day: date) -> Path:
     return folder
 
 
-def offline_workshop(folder: Path) -> Workshop:
+def offline_clients(folder: Path) -> Clients:
     """Live settings whose arXiv and model cannot be reached."""
     values = {"DIGEST_DATA_DIR": str(folder / "data"), "DIGEST_ARXIV_API_URL": NOWHERE, "DIGEST_ARXIV_RSS_URL": NOWHERE, "OPENAI_BASE_URL": NOWHERE}
-    return Workshop(load_settings(values, folder), lambda: datetime(2026, 1, 20, tzinfo=UTC))
+    return Clients(load_settings(values, folder), lambda: datetime(2026, 1, 20, tzinfo=UTC))
 
 
 def test_a_mirrored_day_is_served_without_a_request_to_arxiv(tmp_path: Path) -> None:
-    shop = offline_workshop(tmp_path)
-    keep_mirrored(save_day(tmp_path / "mirror", DAY), DAY, shop.raw, shop.now())
-    assert fetch(shop, DAY).numbers["announced"] is True
-    assemble(shop, DAY)
-    assert len(read_papers(shop, DAY)) == 17
-    assert shop.arxiv.request_count == 0
+    clients = offline_clients(tmp_path)
+    keep_mirrored(save_day(tmp_path / "mirror", DAY), DAY, clients.raw, clients.now())
+    assert fetch_listing(DAY, clients.listing_fetcher).announced
+    write_papers(DAY, clients.storage, clients.categories)
+    assert len(read_papers(clients.storage, DAY)) == 17
+    assert clients.arxiv.request_count == 0
 
 
 def test_a_mirror_of_another_day_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
-    shop = offline_workshop(tmp_path)
+    clients = offline_clients(tmp_path)
     friday = date(2026, 1, 16)
     save_day(tmp_path / "mirror", friday)
     with pytest.raises(SourceError, match="dated 2026-01-15, not the listing of 2026-01-16"):
-        keep_mirrored(tmp_path / "mirror", friday, shop.raw, shop.now())
+        keep_mirrored(tmp_path / "mirror", friday, clients.raw, clients.now())
     with pytest.raises(SourceError, match="there is no"):
-        keep_mirrored(tmp_path / "mirror", date(2026, 1, 19), shop.raw, shop.now())
-    assert shop.raw.manifest(friday) is None
+        keep_mirrored(tmp_path / "mirror", date(2026, 1, 19), clients.raw, clients.now())
+    assert clients.raw.manifest(friday) is None
 
 
 # -- a language --------------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ def test_a_new_language_and_a_new_provider_make_a_digest(tmp_path: Path) -> None
     facts = ListingInfo(PAPER.listing_date, True, Evidence.RSS, False)
     ids = [PAPER.arxiv_id]
     ledger = day_ledger(PAPER.listing_date, ALL, "it", announced_ids=ids, papers=[PAPER], summaries={ids[0]: summary}, rendered_ids=ids)
-    digest = render_digest(facts, ledger, [DigestEntry(PAPER, summary)], italian(), model="a-program", generator="test")
+    (digest,) = render_digest(facts, ledger, [DigestEntry(PAPER, summary)], italian(), model="a-program", generator="test")
     assert rendered_ids(digest) == ids
     assert "# Riassunto" in digest
 
@@ -167,11 +168,11 @@ def test_a_program_that_fails_once_is_asked_again(tmp_path: Path) -> None:
     assert outcome.requests == 2
 
 
-def test_the_command_replaces_the_provider_of_the_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_replaces_the_client_of_the_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_COMMAND", "my-model --quiet")
-    translator = OwnWorkshop(offline_workshop(tmp_path).settings).translator
-    assert isinstance(translator.make_client(), CommandProvider)
-    assert translator.make_batch_endpoint is None
+    with OwnEndpoint.of(offline_clients(tmp_path).settings).yield_for_execution(dg.build_init_resource_context()) as translator:
+        assert isinstance(translator.make_client(), CommandProvider)
+        assert translator.make_batch_endpoint is None
 
 
 # -- an output ---------------------------------------------------------------------------------------
@@ -179,23 +180,17 @@ def test_the_command_replaces_the_provider_of_the_workshop(tmp_path: Path, monke
 
 @pytest.mark.filterwarnings("ignore:.*currently in beta")  # Dagster warns of parameters that it passes itself
 def test_the_day_becomes_references_as_one_more_asset(tmp_path: Path) -> None:
-    shop = OwnWorkshop(load_settings({"DIGEST_DATA_DIR": str(tmp_path)}, tmp_path))
-    fetch(shop, DAY)
-    assemble(shop, DAY)
-    translate(shop, DAY, lambda _: None)
+    clients = sample_clients(tmp_path)
+    translated_sample(clients)
 
-    definitions = own_definitions(shop)
+    definitions = own_definitions(clients.settings)
     graph = definitions.resolve_asset_graph()
     assert {key.to_user_string() for key in graph.get(dg.AssetKey("ris_file")).parent_keys} == {"digest_files"}
-    usual = build_definitions(shop.settings, shop).resolve_asset_graph().get_all_asset_keys()
+    usual = build_definitions(clients.settings).resolve_asset_graph().get_all_asset_keys()
     assert graph.get_all_asset_keys() == usual | {dg.AssetKey("ris_file")}
     with dg.DagsterInstance.ephemeral() as instance:
-        run = dg.materialize(
-            list(definitions.assets or []),
-            instance=instance,
-            resources=dict(definitions.resources or {}),
-            selection=["ris_file"],
-            partition_key=str(DAY),
+        run = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey("ris_file")], partition_key=str(DAY)
         )
     assert run.success
 
@@ -211,5 +206,5 @@ def test_the_day_becomes_references_as_one_more_asset(tmp_path: Path) -> None:
 
 def test_a_day_without_papers_is_an_empty_file(tmp_path: Path) -> None:
     assert render_ris([]) == ""
-    with pytest.raises(SourceError, match="no papers table"):
-        read_entries(offline_workshop(tmp_path).storage, DAY, "zh")
+    with pytest.raises(FileNotFoundError):
+        read_entries(offline_clients(tmp_path).storage, DAY, "zh")

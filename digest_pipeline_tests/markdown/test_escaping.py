@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline.markdown.escaping import addresses_in, cell, inline, paragraph, paragraphs
-from digest_pipeline.markdown.render import rendered_ids
+from digest_pipeline.markdown.read_back import rendered_ids
 from digest_pipeline.models import DigestEntry
 from digest_pipeline.text import one_line
 from digest_pipeline.text import paragraphs as paragraphs_of

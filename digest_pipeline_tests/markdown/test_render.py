@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from digest_pipeline.errors import SourceError
-from digest_pipeline.markdown.render import MOST_AUTHORS_NAMED, _templates, preview, rendered_ids
+from digest_pipeline.markdown.read_back import rendered_ids
+from digest_pipeline.markdown.render import _templates, part_name, preview
+from digest_pipeline.markdown.rows import MOST_AUTHORS_NAMED
 from digest_pipeline.models import AnnounceType, DigestEntry, Evidence, SummaryStatus
 from digest_pipeline.translation.languages import known_language_tags, load_language
-from digest_pipeline_tests.support.digest_days import DAY, GOLDEN, digest_of, facts, golden_day, ledger_of, paper, summary, untranslated
+from digest_pipeline_tests.support.digest_days import DAY, GOLDEN, digest_of, facts, golden_day, ledger_of, paper, parts_of, summary, untranslated
 from digest_pipeline_tests.support.digest_engines import ENGINES, seen
 
 engines = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
@@ -256,3 +258,50 @@ def test_preview_of_no_papers_is_empty():
 def test_a_template_refuses_a_text_that_was_not_escaped():
     with pytest.raises(TypeError, match="unescaped"):
         _templates().from_string("{{ title }}").render(title="*raw*")
+
+
+# -- parts -------------------------------------------------------------------------------------------------
+
+
+def many(count: int, **changes: object) -> list[DigestEntry]:
+    return [entry(f"2606.{number:05}", **changes) for number in range(1, count + 1)]
+
+
+def test_a_large_digest_continues_in_parts_that_are_whole_files_and_lose_no_paper():
+    entries = many(40)
+    parts = parts_of(*entries, largest=12_000)
+    assert len(parts) > 2
+    assert all(len(part.encode()) <= 12_000 for part in parts)
+    assert [one for part in parts for one in rendered_ids(part)] == [e.paper.arxiv_id for e in reversed(entries)]
+    for number, part in enumerate(parts, start=1):
+        head = yaml.safe_load(part.split("---\n")[1])
+        assert (head["part"], head["parts"]) == (number, len(parts))
+        assert f"**{number}**" in part
+        assert part.rstrip().endswith("rendered 40")
+        assert all(f"]({part_name('all', other)})" in part for other in range(1, len(parts) + 1) if other != number)
+
+
+def test_the_first_part_names_every_paper_of_the_day():
+    entries = many(40)
+    first, *_ = parts_of(*entries, largest=12_000)
+    assert all(f"(https://arxiv.org/abs/{e.paper.arxiv_id})" in first for e in entries)
+
+
+def test_the_first_part_of_a_huge_day_names_the_other_papers_by_their_ids():
+    first, *others = parts_of(*many(60, title="A title of many words " * 4), largest=14_000)
+    assert all(len(part.encode()) <= 14_000 for part in (first, *others))
+    assert "[arXiv:2606.00001](https://arxiv.org/abs/2606.00001)" in first
+
+
+def test_an_ordinary_digest_is_one_part_without_links_to_others():
+    digest = digest_of(*many(3))
+    assert yaml.safe_load(digest.split("---\n")[1])["parts"] == 1
+    assert "all.md" not in digest
+
+
+def test_replacements_keep_their_heading_in_whichever_part_they_stand():
+    replaced = [entry(f"2605.{number:05}", announce_type=AnnounceType.REPLACE) for number in range(1, 11)]
+    parts = parts_of(*many(20), *replaced, largest=12_000)
+    assert "更新版本" not in parts[0]
+    assert "# 更新版本" in parts[-1]
+    assert sum(len(rendered_ids(part)) for part in parts) == 30

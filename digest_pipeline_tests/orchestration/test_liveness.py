@@ -14,9 +14,11 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from digest_pipeline.orchestration.failures import will_be_retried
-from digest_pipeline.orchestration.liveness import PROCESS_GONE, alive, end_dead_runs, is_dead, workshop_resource
+from digest_pipeline.orchestration.liveness import PROCESS_GONE, alive, is_dead
+from digest_pipeline.orchestration.resources import DataDirectory
+from digest_pipeline.orchestration.sensors.dead_runs import dead_runs_sensor
 from digest_pipeline.sample import SAMPLE_DAY
-from digest_pipeline_tests.support.runs import materialize, sample_workshop
+from digest_pipeline_tests.support.runs import materialize, sample_clients
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
@@ -56,7 +58,7 @@ def held_by_another_process(instance: DagsterInstance, run_id: str) -> Iterator[
 
 
 def look(instance: DagsterInstance) -> str:
-    answer = end_dead_runs(dg.DefaultSensorStatus.RUNNING)(dg.build_sensor_context(instance=instance))
+    answer = dead_runs_sensor(dg.DefaultSensorStatus.RUNNING)(dg.build_sensor_context(instance=instance))
     assert isinstance(answer, dg.SkipReason)
     return answer.skip_message or ""
 
@@ -79,7 +81,7 @@ def test_a_run_whose_process_was_killed_is_failed_once_in_words_and_a_living_one
     [event] = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
     assert event.dagster_event is not None
     assert event.dagster_event.message == PROCESS_GONE
-    assert "none without a process" in look(instance)
+    assert "every started run has its process" in look(instance)
 
 
 def test_a_run_without_a_lock_here_is_left_to_who_started_it(instance: DagsterInstance) -> None:
@@ -98,17 +100,18 @@ def test_an_ended_run_leaves_no_lock_behind(instance: DagsterInstance) -> None:
 def test_the_runs_of_the_pipeline_hold_their_lock_from_first_to_last(
     instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from digest_pipeline.orchestration import assets
+    from digest_pipeline.orchestration.assets import site as site_module
 
     held: list[list[str]] = []
-    publish = assets.publish
+    build_site = site_module.build_site
 
-    def looking(shop: Any) -> Any:
+    def looking(*arguments: Any, **named: Any) -> Any:
         held.append([file.name for file in (Path(instance.storage_directory()) / "running").iterdir()])
-        return publish(shop)
+        return build_site(*arguments, **named)
 
-    monkeypatch.setattr(assets, "publish", looking)
-    result = materialize(sample_workshop(tmp_path / "data"), instance, SAMPLE_DAY.isoformat())
+    monkeypatch.setattr(site_module, "build_site", looking)
+    clients = sample_clients(tmp_path / "data")
+    result = materialize(clients, instance, SAMPLE_DAY.isoformat(), storage=DataDirectory.of(clients.settings))
     assert result.success
     assert held == [[f"{result.run_id}.lock"]]
     assert not list((Path(instance.storage_directory()) / "running").iterdir())
@@ -118,13 +121,13 @@ def test_the_lock_is_one_and_the_same_over_a_retry(instance: DagsterInstance, tm
     """While a run pauses before a retry it must not look dead."""
     seen: list[int] = []
 
-    @dg.op(required_resource_keys={"workshop"}, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
+    @dg.op(required_resource_keys={"storage"}, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
     def twice(context: dg.OpExecutionContext) -> None:
         seen.append((Path(instance.storage_directory()) / "running" / f"{context.run_id}.lock").stat().st_ino)
         if context.retry_number == 0:
             raise ValueError("once")
 
-    @dg.job(resource_defs={"workshop": workshop_resource(sample_workshop(tmp_path))})
+    @dg.job(resource_defs={"storage": DataDirectory.of(sample_clients(tmp_path).settings)})
     def job() -> None:
         twice()
 

@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest_pipeline.calendar import EASTERN, load_calendar
-from digest_pipeline.orchestration.assets import DIGESTS, SCHEDULED
-from digest_pipeline.orchestration.build import JOB, build_definitions
-from digest_pipeline.orchestration.schedules import LOOKS_EVERY_MINUTES, LOOKS_FOR_HOURS, TRIES_A_DAY, daily_listing_schedule, ticks
+from digest_pipeline.orchestration import schedules
+from digest_pipeline.orchestration.assets import DIGESTS
+from digest_pipeline.orchestration.build import build_definitions
+from digest_pipeline.orchestration.failures import SCHEDULED
+from digest_pipeline.orchestration.jobs import DAILY_DIGEST
+from digest_pipeline.orchestration.schedules import LOOKS_EVERY_MINUTES, LOOKS_FOR, TRIES_A_DAY, daily_listing_schedule, is_time_to_look
 from digest_pipeline.settings import Settings, load_settings
-from digest_pipeline.workshop import Workshop
 
 CALENDAR = load_calendar()
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (date(2025, 6, day) for day in range(9, 14))
@@ -53,9 +55,9 @@ def made(instance: DagsterInstance, *days: date) -> None:
 
 
 def ran(instance: DagsterInstance, day: date, status: DagsterRunStatus, times: int = 1) -> None:
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "here"), JOB)  # a queued run must have one
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "here"), DAILY_DIGEST)  # a queued run must have one
     for _ in range(times):
-        instance.add_run(DagsterRun(JOB, status=status, tags={"dagster/partition": day.isoformat()}, remote_job_origin=origin))
+        instance.add_run(DagsterRun(DAILY_DIGEST, status=status, tags={"dagster/partition": day.isoformat()}, remote_job_origin=origin))
 
 
 def at(day: date, clock: time = FIRST_LOOK) -> datetime:
@@ -63,7 +65,7 @@ def at(day: date, clock: time = FIRST_LOOK) -> datetime:
 
 
 def tick(instance: DagsterInstance, with_settings: Settings, now: datetime) -> list[dg.RunRequest] | dg.SkipReason:
-    schedule = daily_listing_schedule(with_settings, JOB)
+    schedule = daily_listing_schedule(with_settings)
     with dg.build_schedule_context(instance, now) as context:
         answer: list[dg.RunRequest] | dg.SkipReason = schedule(context)  # type: ignore[assignment]
     return answer
@@ -72,6 +74,13 @@ def tick(instance: DagsterInstance, with_settings: Settings, now: datetime) -> l
 def asked(instance: DagsterInstance, with_settings: Settings, now: datetime) -> list[date]:
     answer = tick(instance, with_settings, now)
     return [] if isinstance(answer, dg.SkipReason) else [date.fromisoformat(request.partition_key or "") for request in answer]
+
+
+def looks(with_settings: Settings, after: datetime) -> Iterator[datetime]:
+    """The schedule's ticks at which it looks."""
+    schedule = daily_listing_schedule(with_settings)
+    every = schedule_execution_time_iterator(after.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True)
+    return (tick for tick in every if is_time_to_look(tick, with_settings.schedule_time))
 
 
 # -- which days --------------------------------------------------------------------------------------
@@ -114,17 +123,13 @@ def test_the_first_look_keeps_its_eastern_hour_over_both_clock_changes(
 ) -> None:
     friday = monday - timedelta(days=3)
     made(instance, friday)
-    schedule = daily_listing_schedule(settings(tmp_path), JOB)
-    after_friday = at(friday, time(13, 0)).timestamp()
-    first = next(schedule_execution_time_iterator(after_friday, schedule.cron_schedule, schedule.execution_timezone, ascending=True))
+    first = next(looks(settings(tmp_path), at(friday, time(13, 0))))
     assert first.astimezone(UTC) == utc
     assert asked(instance, settings(tmp_path), first) == [monday]
 
 
 def test_no_look_falls_on_a_weekend_and_between_friday_and_monday_nothing_is_missing(instance: DagsterInstance, tmp_path: Path) -> None:
-    schedule = daily_listing_schedule(settings(tmp_path), JOB)
-    looks = schedule_execution_time_iterator(at(MONDAY).timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True)
-    within_two_weeks = itertools.takewhile(lambda look: look < at(MONDAY + timedelta(days=14)), looks)
+    within_two_weeks = itertools.takewhile(lambda look: look < at(MONDAY + timedelta(days=14)), looks(settings(tmp_path), at(MONDAY)))
     assert {look.astimezone(EASTERN).weekday() for look in within_two_weeks} == {0, 1, 2, 3, 4}
     made(instance, *TWO_WEEKS)
     assert asked(instance, settings(tmp_path), at(FRIDAY + timedelta(days=1))) == []
@@ -208,12 +213,10 @@ def test_failures_of_another_day_take_no_tries_away(instance: DagsterInstance, t
 
 def test_failures_of_the_day_before_are_forgiven_the_next_morning(instance: DagsterInstance, tmp_path: Path) -> None:
     """Runs carry the real clock's time, so the tick is placed relative to it."""
-    soon, tomorrow = datetime.now(UTC) + timedelta(minutes=1), datetime.now(UTC) + timedelta(hours=LOOKS_FOR_HOURS, minutes=5)
-    newest = asked(instance, settings(tmp_path), soon)[-1]
-    made(instance, newest - timedelta(days=60))
-    ran(instance, newest, DagsterRunStatus.FAILURE, TRIES_A_DAY)
-    assert newest not in asked(instance, settings(tmp_path), soon)
-    assert newest in asked(instance, settings(tmp_path), tomorrow)
+    soon, tomorrow = datetime.now(UTC) + timedelta(minutes=1), datetime.now(UTC) + LOOKS_FOR + timedelta(minutes=5)
+    ran(instance, FRIDAY, DagsterRunStatus.FAILURE, TRIES_A_DAY)
+    assert schedules._requests(instance, [FRIDAY], soon)[0] == []
+    assert len(schedules._requests(instance, [FRIDAY], tomorrow)[0]) == 1
 
 
 # -- in Dagster's hands --------------------------------------------------------------------------------
@@ -223,7 +226,7 @@ def test_dagster_takes_the_requests_as_partitions_of_the_daily_job(instance: Dag
     with_settings = settings(tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of what Dagster itself calls
-        repository = build_definitions(with_settings, Workshop(with_settings)).get_repository_def()
+        repository = build_definitions(with_settings).get_repository_def()
     made(instance, WEDNESDAY)
     with dg.build_schedule_context(instance, at(FRIDAY), repository_def=repository) as context:
         data = repository.get_schedule_def("daily_listing").evaluate_tick(context)
@@ -234,13 +237,29 @@ def test_dagster_takes_the_requests_as_partitions_of_the_daily_job(instance: Dag
     ("environ", "status"), [({}, "RUNNING"), ({"DIGEST_SCHEDULE_ENABLED": "false"}, "STOPPED"), ({"DIGEST_DEMO": "true"}, "STOPPED")]
 )
 def test_the_schedule_runs_unless_switched_off_or_in_the_sample(environ: dict[str, str], status: str, tmp_path: Path) -> None:
-    assert daily_listing_schedule(settings(tmp_path, **environ), JOB).default_status.value == status
+    assert daily_listing_schedule(settings(tmp_path, **environ)).default_status.value == status
 
 
 @given(st.times())
-def test_looks_begin_at_the_settings_time_and_follow_every_twenty_minutes_within_the_day(first: time) -> None:
-    minutes = sorted(60 * int(line.split()[1]) + int(mark) for line in ticks(first) for mark in line.split()[0].split(","))
-    assert minutes[0] == first.hour * 60 + first.minute
-    assert all(later - earlier == LOOKS_EVERY_MINUTES for earlier, later in itertools.pairwise(minutes))
-    assert len(minutes) == min(LOOKS_FOR_HOURS * 60, 1440 - minutes[0] + LOOKS_EVERY_MINUTES - 1) // LOOKS_EVERY_MINUTES
-    assert all(line.endswith("* * 1-5") for line in ticks(first))
+def test_looks_begin_at_the_settings_time_and_follow_every_twenty_minutes_for_twelve_hours_over_midnight_too(first: time) -> None:
+    first = first.replace(second=0, microsecond=0)
+    with_settings = Settings(schedule_time=first)
+    of_tuesday = list(itertools.takewhile(lambda look: look < at(WEDNESDAY, first), looks(with_settings, at(TUESDAY, first) - timedelta(seconds=1))))
+    assert of_tuesday[0] == at(TUESDAY, first)
+    assert all(later - earlier == timedelta(minutes=LOOKS_EVERY_MINUTES) for earlier, later in itertools.pairwise(of_tuesday))
+    assert len(of_tuesday) == LOOKS_FOR / timedelta(minutes=LOOKS_EVERY_MINUTES)
+
+
+@pytest.mark.parametrize("clock", [time(0, 20), time(23, 50)])
+def test_the_schedules_cron_lines_find_room_in_the_ui(clock: time) -> None:
+    assert len(daily_listing_schedule(Settings(schedule_time=clock)).cron_schedule) <= 2
+
+
+def test_a_run_key_says_its_instant_in_utc(instance: DagsterInstance, tmp_path: Path) -> None:
+    [request] = tick(instance, settings(tmp_path), at(FRIDAY))  # type: ignore[misc]
+    assert request.run_key == "2025-06-13 at 2025-06-13T04:20Z"
+
+
+def test_daily_runs_go_before_a_backfills_in_the_queue(instance: DagsterInstance, tmp_path: Path) -> None:
+    [request] = tick(instance, settings(tmp_path), at(FRIDAY))  # type: ignore[misc]
+    assert int(request.tags["dagster/priority"]) > 0  # a backfill's runs have none, which counts as 0

@@ -1,6 +1,6 @@
 """Failures, late listings and ready digests are noticed once, by the right people, and old runs go without taking a partition along."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,18 +10,23 @@ import pytest
 from dagster import DagsterInstance
 
 from digest_pipeline import tables
+from digest_pipeline.errors import ArxivUnavailable, DigestError, EndpointConfigurationError
 from digest_pipeline.models import DigestEntry, Evidence, ListingInfo
 from digest_pipeline.notify import alerts
 from digest_pipeline.notify.alerts import Audience, Message
-from digest_pipeline.orchestration import sensors
 from digest_pipeline.orchestration.build import build_definitions
-from digest_pipeline.orchestration.failures import split_advice
-from digest_pipeline.orchestration.mailing import mail_digest
+from digest_pipeline.orchestration.failures import failure_of, split_advice
+from digest_pipeline.orchestration.jobs import mail_digest
 from digest_pipeline.orchestration.retention import deletable_runs
+from digest_pipeline.orchestration.sensors import failed_checks
+from digest_pipeline.orchestration.sensors.delivery import delivery_sensor
+from digest_pipeline.orchestration.sensors.failed_checks import failed_checks_sensor
+from digest_pipeline.orchestration.sensors.failed_runs import failed_runs_sensor
+from digest_pipeline.orchestration.sensors.late_listing import late_listing_sensor
+from digest_pipeline.orchestration.sensors.readers import readers_sensor
 from digest_pipeline.papers.ledger import write_facts, write_ledger
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
-from digest_pipeline.workshop import Workshop
 from digest_pipeline_tests.support.loopback import smtp_server
 from digest_pipeline_tests.support.outputs import an_entry, an_untranslated_entry
 
@@ -51,8 +56,12 @@ def settings(tmp_path: Path, **more: str) -> Settings:
     return load_settings(environ | {"DIGEST_DEMO": "false", "DIGEST_DAGSTER_URL": "http://ui:3000"} | more, root=tmp_path)
 
 
-def shop(with_settings: Settings, now: datetime | None = None) -> Workshop:
-    return Workshop(with_settings, (lambda: now) if now else lambda: datetime.now(UTC))
+def at(now: datetime | None) -> Callable[[], datetime]:
+    return (lambda: now) if now else lambda: datetime.now(UTC)
+
+
+def storage_of(with_settings: Settings) -> Storage:
+    return Storage(with_settings.data_root)
 
 
 def outbox(tmp_path: Path) -> list[Message]:
@@ -77,8 +86,8 @@ def run_failing_asset(instance: DagsterInstance, error: Exception, tags: dict[st
     return dg.materialize([failing], instance=instance, partition_key="2026-06-02", raise_on_error=False, tags=tags)
 
 
-def notice_failure(instance: DagsterInstance, result: dg.ExecuteInProcessResult, with_settings: Settings) -> None:
-    sensor = sensors.tell_of_failed_runs(with_settings, shop(with_settings), RUNNING)
+def notice_failure(instance: DagsterInstance, result: dg.ExecuteInProcessResult, with_settings: Settings, now: datetime | None = None) -> None:
+    sensor = failed_runs_sensor(with_settings, storage_of(with_settings), at(now), RUNNING)
     event = next(event for event in result.all_events if event.is_failure and event.is_job_event)
     run = instance.get_run_by_id(result.run_id)
     assert run is not None
@@ -92,7 +101,7 @@ def test_a_failed_run_is_told_with_its_day_cause_advice_and_link(instance: Dagst
     [letter] = outbox(tmp_path)
     assert letter.audience is Audience.OPERATOR
     assert "2026-06-02" in letter.title
-    assert "What happened: 2026-06-02: the key is refused" in letter.body
+    assert "What happened: papers: 2026-06-02: the key is refused" in letter.body
     assert "What to do: set OPENAI_API_KEY" in letter.body
     assert f"http://ui:3000/runs/{result.run_id}" in letter.body
 
@@ -100,12 +109,12 @@ def test_a_failed_run_is_told_with_its_day_cause_advice_and_link(instance: Dagst
 def test_an_unforeseen_error_is_told_in_its_own_words_without_a_stack_trace(instance: DagsterInstance, tmp_path: Path) -> None:
     notice_failure(instance, run_failing_asset(instance, OSError("No space left on device")), settings(tmp_path))
     [letter] = outbox(tmp_path)
-    assert "What happened: No space left on device" in letter.body.replace("OSError: ", "")
+    assert "What happened: papers: No space left on device" in letter.body.replace("OSError: ", "")
     assert "Stack Trace" not in letter.body
 
 
 def test_a_run_that_dagster_retries_by_itself_is_not_told(instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensors.failures, "will_be_retried", lambda run: True)
+    monkeypatch.setattr("digest_pipeline.orchestration.failures.will_be_retried", lambda run: True)
     notice_failure(instance, run_failing_asset(instance, ValueError("x")), settings(tmp_path))
     assert outbox(tmp_path) == []
 
@@ -130,38 +139,62 @@ def test_only_one_errors_advice_is_taken_as_advice(text: str, parts: tuple[str, 
     assert split_advice(text) == parts
 
 
+def a_dead_key() -> dg.Failure:
+    return failure_of(
+        EndpointConfigurationError("the endpoint refuses the key", hint="set OPENAI_API_KEY"), stage="translated_summaries", day="2026-06-02"
+    )
+
+
+def test_a_dead_key_is_told_once_for_all_runs_and_again_after_a_week(instance: DagsterInstance, tmp_path: Path) -> None:
+    """Thirty days of it had been sixty alerts: a failed run and a late listing each day."""
+    with_settings, start = settings(tmp_path), datetime(2026, 6, 2, 6, tzinfo=UTC)
+    storage_of(with_settings).write_text("state/endpoint-refusal.json", f'{{"since": "{start.isoformat()}", "message": ""}}')
+    for tags in ({}, {"digest/scheduled": "true"}, {"dagster/backfill": "abc"}, {"digest/backfill": "2026-06-01...2026-06-05"}):
+        notice_failure(instance, run_failing_asset(instance, a_dead_key(), tags), with_settings, start + timedelta(days=len(tags)))
+    [message] = outbox(tmp_path)
+    assert "What happened: papers: the endpoint refuses the key" in message.body
+    assert "What to do: set OPENAI_API_KEY" in message.body
+    for day in range(30):
+        notice_failure(instance, run_failing_asset(instance, a_dead_key()), with_settings, start + timedelta(days=day))
+    assert len(outbox(tmp_path)) == 5  # days 0, 7, 14, 21, 28
+
+
+def test_a_listing_that_a_dead_key_keeps_away_is_not_told_as_late_too(instance: DagsterInstance, tmp_path: Path) -> None:
+    with_settings, now = settings(tmp_path), datetime(2026, 6, 3, 20, tzinfo=UTC)
+    write_facts(storage_of(with_settings), ListingInfo(date(2026, 6, 2), True, Evidence.RSS, False))
+    storage_of(with_settings).write_text("state/endpoint-refusal.json", f'{{"since": "{now.isoformat()}", "message": ""}}')
+    look_for_late(instance, with_settings, now)
+    assert outbox(tmp_path) == []
+
+
+@pytest.mark.parametrize(("error", "retried"), [(ArxivUnavailable("no answer"), True), (DigestError("a bug in the data"), False)])
+def test_only_a_fault_that_waiting_helps_is_retried(error: DigestError, retried: bool) -> None:
+    assert failure_of(error, stage="papers", day="2026-06-02").allow_retries is retried
+
+
 # -- failed checks ----------------------------------------------------------------------------------
 
 
 def evaluate(
     instance: DagsterInstance,
-    *evaluations: tuple[str, bool],
+    *days: str,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
     tags: dict[str, str] | None = None,
     check: str = "every_announced_paper_is_in_the_table",
 ) -> None:
-    @dg.multi_asset(
-        specs=[dg.AssetSpec("papers", partitions_def=DAYS, skippable=True)], check_specs=[dg.AssetCheckSpec(check, asset="papers")], can_subset=True
-    )
-    def papers(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]
-        for key, passed in evaluations:
-            context.log_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey("papers"),
-                    check_name=check,
-                    passed=passed,
-                    severity=severity,
-                    description="3 papers are missing",
-                    partition=key,
-                )
-            )
-        yield from ()
+    """A run a day in which the check fails."""
 
-    dg.materialize([papers], instance=instance, partition_key="2026-06-02", tags=tags)
+    @dg.asset(partitions_def=DAYS, check_specs=[dg.AssetCheckSpec(check, asset="papers")])
+    def papers() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        outcome = dg.AssetCheckResult(passed=False, check_name=check, severity=severity, description="3 papers are missing")
+        return dg.MaterializeResult(check_results=[outcome])
+
+    for day in days:
+        dg.materialize([papers], instance=instance, partition_key=day, tags=tags)
 
 
 def notice_checks(instance: DagsterInstance, with_settings: Settings, cursor: str | None = "0") -> str:
-    sensor = sensors.tell_of_failed_checks(with_settings, shop(with_settings), RUNNING)
+    sensor = failed_checks_sensor(with_settings, storage_of(with_settings), at(None), RUNNING)
     with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
         sensor(context)
         return str(context.cursor)
@@ -169,9 +202,9 @@ def notice_checks(instance: DagsterInstance, with_settings: Settings, cursor: st
 
 def test_a_failed_check_is_told_once_for_its_day(sqlite_instance: DagsterInstance, tmp_path: Path) -> None:
     instance = sqlite_instance
-    evaluate(instance, ("2026-06-02", False), ("2026-06-03", True))
+    evaluate(instance, "2026-06-02")
     cursor = notice_checks(instance, settings(tmp_path))
-    evaluate(instance, ("2026-06-02", False))  # the same day again, by another run
+    evaluate(instance, "2026-06-02")  # the same day again, by another run
     notice_checks(instance, settings(tmp_path), cursor)
     [letter] = outbox(tmp_path)
     assert letter.title == "Digest: check failed: every_announced_paper_is_in_the_table on papers for 2026-06-02"
@@ -179,7 +212,7 @@ def test_a_failed_check_is_told_once_for_its_day(sqlite_instance: DagsterInstanc
 
 
 def test_a_warning_is_told_as_a_warning_with_its_other_consequence(instance: DagsterInstance, tmp_path: Path) -> None:
-    evaluate(instance, ("2026-06-02", False), severity=dg.AssetCheckSeverity.WARN)
+    evaluate(instance, "2026-06-02", severity=dg.AssetCheckSeverity.WARN)
     notice_checks(instance, settings(tmp_path))
     [letter] = outbox(tmp_path)
     assert "check warns" in letter.title
@@ -187,25 +220,25 @@ def test_a_warning_is_told_as_a_warning_with_its_other_consequence(instance: Dag
 
 
 def test_a_check_about_no_day_is_told_once_and_not_every_day(instance: DagsterInstance, tmp_path: Path) -> None:
-    evaluate(instance, *((f"2026-06-0{n}", False) for n in range(1, 5)), check="the_calendar_covers_the_coming_weeks")
+    evaluate(instance, *(f"2026-06-0{n}" for n in range(1, 5)), check="the_calendar_covers_the_coming_weeks")
     key = dg.AssetCheckKey(
         dg.AssetKey("papers"), "the_calendar_covers_the_coming_weeks"
     )  # of another asset in the pipeline; the occasion is what counts
-    keys = {sensors._check_message(instance, record, settings(tmp_path)).key for record in sensors._failed_since(instance, key, 0.0)}
+    keys = {failed_checks._message(instance, record, settings(tmp_path)).key for record in failed_checks._failed_since(instance, key, 0.0)}
     assert len(keys) == 1
 
 
 def test_a_backfills_failing_checks_are_one_alert(instance: DagsterInstance, tmp_path: Path) -> None:
-    evaluate(instance, *((f"2026-06-0{n}", False) for n in range(1, 5)), tags={"dagster/backfill": "abc"})
+    evaluate(instance, *(f"2026-06-0{n}" for n in range(1, 5)), tags={"dagster/backfill": "abc"})
     notice_checks(instance, settings(tmp_path))
     [letter] = outbox(tmp_path)
     assert "not told one by one" in letter.body
 
 
 def test_what_failed_before_the_sensor_was_switched_on_is_not_told(instance: DagsterInstance, tmp_path: Path) -> None:
-    evaluate(instance, ("2026-06-02", False))
+    evaluate(instance, "2026-06-02")
     with_settings = settings(tmp_path)
-    sensor = sensors.tell_of_failed_checks(with_settings, shop(with_settings, datetime.now(UTC) + timedelta(seconds=5)), RUNNING)
+    sensor = failed_checks_sensor(with_settings, storage_of(with_settings), at(datetime.now(UTC) + timedelta(seconds=5)), RUNNING)
     with dg.build_sensor_context(instance=instance) as context:
         sensor(context)
     assert outbox(tmp_path) == []
@@ -216,7 +249,7 @@ def test_what_failed_before_the_sensor_was_switched_on_is_not_told(instance: Dag
 
 def look_for_late(instance: DagsterInstance, with_settings: Settings, now: datetime) -> None:
     with dg.build_sensor_context(instance=instance) as context:
-        sensors.tell_of_late_listings(with_settings, shop(with_settings, now), RUNNING)(context)
+        late_listing_sensor(with_settings, storage_of(with_settings), at(now), RUNNING)(context)
 
 
 @pytest.mark.parametrize(
@@ -263,14 +296,15 @@ def publish(instance: DagsterInstance, tmp_path: Path, *entries: DigestEntry, da
     storage.write_table(storage.summaries_file(day, "zh"), tables.summaries_to_table(entry.summary for entry in entries))
     write_facts(storage, ListingInfo(day, True, Evidence.RSS, False))
     write_ledger(storage, day, [])
-    instance.report_runless_asset_event(dg.AssetMaterialization("site", partition=day.isoformat()))
+    instance.report_runless_asset_event(dg.AssetMaterialization("digest_files", partition=day.isoformat()))
+    instance.report_runless_asset_event(dg.AssetMaterialization("site"))
 
 
 def notice_ready(
     instance: DagsterInstance, with_settings: Settings, cursor: str | None = "0", now: datetime = MORNING
 ) -> tuple[list[dg.RunRequest], str]:
     with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
-        result = sensors.tell_readers(with_settings, shop(with_settings, now), mail_digest, RUNNING)(context)
+        result = readers_sensor(with_settings, storage_of(with_settings), at(now), RUNNING)(context)
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or []), str(result.cursor)
 
@@ -323,7 +357,13 @@ def test_the_mail_is_a_run_of_its_own_that_sends_the_day_once(instance: DagsterI
         [request], _ = notice_ready(instance, with_settings)
         for _ in range(2):
             result = mail_digest.execute_in_process(
-                run_config=dict(request.run_config), instance=instance, resources={"workshop": shop(with_settings)}
+                run_config=dict(request.run_config),
+                instance=instance,
+                resources={
+                    "storage": storage_of(with_settings),
+                    "settings": with_settings,
+                    "clock": dg.ResourceDefinition.hardcoded_resource(at(None)),
+                },
             )
             assert result.success
         assert len(mailbox.received) == 1
@@ -336,7 +376,7 @@ def test_a_service_that_is_down_fails_neither_sensor_nor_run(instance: DagsterIn
     with_settings = settings(tmp_path)
     notice_failure(instance, run_failing_asset(instance, ValueError("x")), with_settings)
     with dg.build_sensor_context(instance=instance) as context:
-        answer = sensors.deliver_messages(with_settings, shop(with_settings), RUNNING)(context)
+        answer = delivery_sensor(with_settings, storage_of(with_settings), at(None), RUNNING)(context)
     assert isinstance(answer, dg.SkipReason)
     assert "entry 1 of DIGEST_ALERT_URLS" in str(answer.skip_message)
     assert len(outbox(tmp_path)) == 1

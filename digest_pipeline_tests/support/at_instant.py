@@ -10,12 +10,12 @@ import sys
 import time
 from datetime import datetime, timedelta
 
-from digest_pipeline import workshop
+from digest_pipeline import clients
 
 
 def main(arguments: list[str]) -> int:
     began, instant = time.monotonic(), datetime.fromisoformat(arguments[0])
-    workshop.utc_now = lambda: instant + timedelta(seconds=time.monotonic() - began)  # before anything takes it over
+    clients.utc_now = lambda: instant + timedelta(seconds=time.monotonic() - began)  # before anything takes it over
     from digest_pipeline import cli
     from digest_pipeline.hosted import run
 

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from digest_pipeline.markdown.render import render_digest
+from digest_pipeline.markdown.render import LARGEST_FILE, render_digest
 from digest_pipeline.models import AnnounceType, DayLedger, DigestEntry, Evidence, ListingInfo, Paper, Summary, SummaryStatus
 from digest_pipeline.translation.languages import load_language
 
@@ -90,8 +90,21 @@ def ledger_of(entries: Sequence[DigestEntry], **changes: Any) -> DayLedger:
 
 
 def digest_of(*entries: DigestEntry, tag: str = "zh", day: ListingInfo | None = None, ledger: DayLedger | None = None) -> str:
+    (text,) = parts_of(*entries, tag=tag, day=day, ledger=ledger)
+    return text
+
+
+def parts_of(
+    *entries: DigestEntry, tag: str = "zh", day: ListingInfo | None = None, ledger: DayLedger | None = None, largest: int = LARGEST_FILE
+) -> tuple[str, ...]:
     return render_digest(
-        day or facts(), ledger or ledger_of(entries), entries, load_language(tag), model="a-model", generator="digest-pipeline 0.1.0"
+        day or facts(),
+        ledger or ledger_of(entries),
+        entries,
+        load_language(tag),
+        model="a-model",
+        generator="digest-pipeline 0.1.0",
+        largest=largest,
     )
 
 

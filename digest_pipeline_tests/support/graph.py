@@ -15,7 +15,6 @@ import dagster as dg
 
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.settings import load_settings
-from digest_pipeline.workshop import Workshop
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "graph.txt"
 
@@ -23,7 +22,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "graph.txt"
 def graph_text(folder: Path) -> str:
     """Of the definitions that live settings give; names alone, so that wording may change and the graph may not."""
     settings = load_settings({"DIGEST_DEMO": "false", "DIGEST_DATA_DIR": str(folder)}, folder)
-    definitions = build_definitions(settings, Workshop(settings))
+    definitions = build_definitions(settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         repository = definitions.get_repository_def()
@@ -41,7 +40,8 @@ def _assets(repository: dg.RepositoryDefinition) -> Iterator[str]:
         yield f"  kinds    {', '.join(sorted(node.kinds))}"
         yield f"  owners   {', '.join(node.owners)}"
         yield f"  days     {_partitions(node.partitions_def)}"
-        yield f"  fresh    {node.freshness_policy.deadline_cron if node.freshness_policy else '(no policy)'}"  # type: ignore[attr-defined]
+        yield f"  pools    {', '.join(sorted(node.pools)) or '(none)'}"
+        yield f"  makes    {node.automation_condition.get_label() if node.automation_condition else '(by schedule or by hand)'}"
         for check in sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name):
             yield f"  check    {check.name}"
 

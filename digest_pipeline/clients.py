@@ -1,0 +1,74 @@
+"""The clients of the outside world, made from the settings: storage, calendar, arXiv, and what the reader asked for.
+
+What lives here: which settings each of them takes. What does not: what they do (their own packages), the model's
+(`translation/translator.py`, which takes the settings itself), and Dagster, whose resources hand these out
+(`orchestration/resources.py`). Nothing is opened before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from digest_pipeline import __version__, sample
+from digest_pipeline.arxiv.api import Arxiv
+from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.listing import ListingFetcher
+from digest_pipeline.arxiv.rate_limit import rate_limit_file
+from digest_pipeline.calendar import load_calendar
+from digest_pipeline.errors import SettingsError
+from digest_pipeline.settings import BatchMode, Settings
+from digest_pipeline.storage import Storage
+from digest_pipeline.translation.languages import Language, load_language
+
+GENERATOR = f"digest-pipeline {__version__}"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestOptions:
+    """What the reader asked for."""
+
+    categories: tuple[str, ...]
+    """The sample holds its own two, whatever is configured."""
+    languages: tuple[Language, ...]
+    model: str
+    is_sample: bool
+    batch: BatchMode
+
+
+def digest_options(settings: Settings) -> DigestOptions:
+    """Raises SettingsError for a language that the sample has no recorded answers in."""
+    if not settings.is_sample:
+        return DigestOptions(settings.categories, tuple(map(load_language, settings.languages)), settings.model, False, settings.batch)
+    if lacking := set(settings.languages) - set(sample.sample_languages()):
+        raise SettingsError(
+            f"DIGEST_LANGUAGES={','.join(settings.languages)}: the sample day has no recorded answers in {', '.join(sorted(lacking))}",
+            hint=f"use {', '.join(sample.sample_languages())}, or set OPENAI_API_KEY or OPENAI_BASE_URL to go live",
+        )
+    return DigestOptions(sample.CATEGORIES, tuple(map(load_language, settings.languages)), "recorded answers", True, BatchMode.NEVER)
+
+
+def open_storage(settings: Settings) -> Storage:
+    return Storage(settings.data_root)
+
+
+def arxiv_client(settings: Settings, now: Callable[[], datetime] = utc_now) -> Arxiv:
+    return Arxiv(
+        api_url=settings.arxiv_api_url,
+        rss_url=settings.arxiv_rss_url,
+        rate_limit_file=rate_limit_file(settings.arxiv_api_url, settings.arxiv_lock_dir),
+        pace=Pace(settings.arxiv_interval_seconds, settings.arxiv_timeout_seconds, settings.arxiv_attempts),
+        contact=settings.contact,
+        now=now,
+    )
+
+
+def listing_fetcher(settings: Settings, storage: Storage, now: Callable[[], datetime] = utc_now) -> ListingFetcher:
+    """Raises SettingsError for a bad calendar file."""
+    categories = sample.CATEGORIES if settings.is_sample else settings.categories
+    return ListingFetcher(load_calendar(settings.skipped_evenings_file), arxiv_client(settings, now), storage, categories, now)

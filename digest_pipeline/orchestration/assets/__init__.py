@@ -1,0 +1,11 @@
+"""The assets, one module each: what is kept of arXiv, the papers, their translations, the digests, and the site over all days.
+
+Each is thin: it reads the context, calls one function that knows no Dagster, and returns one result with metadata and checks.
+What does not live here: the work (`arxiv`, `papers`, `translation`, `markdown`, `site`) and when it is due (`schedules.py`).
+Dagster's own word: https://docs.dagster.io/guides/build/assets/defining-assets
+"""
+
+GROUP = "listing_day"
+OWNER = "team:digest"
+
+RAW, PAPERS, SUMMARIES, DIGESTS, SITE = "raw_arxiv_metadata", "papers", "translated_summaries", "digest_files", "site"
