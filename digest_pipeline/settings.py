@@ -118,6 +118,9 @@ class Settings(BaseModel):
     languages: Languages = Field(("zh",), description="Comma list of language tags to translate into; `en` gives an English TL;DR only.")
     first_listing: date = Field(date(2024, 1, 2), description="First listing date that has a partition; as far back as 2007-04-02.")
     watch_file: Path = Field(Path("watch.toml"), description="Named lists of keywords, authors and categories; no such file means no lists.")
+    profiles_file: Path = Field(
+        Path("profiles.toml"), description="Who reads, with their libraries: each day ranked for them. Private; no such file means no profiles."
+    )
 
     # where things lie
     data_dir: str = Field("", description="Folder or URL (`s3://…`, `gs://…`, `az://…`) of all data. Default: `data/` beside `workspace.yaml`.")

@@ -5,8 +5,8 @@ files mean. Local writes go to a temporary file beside the target, are flushed t
 in one step; an object store's single put has the same property by itself, and so has its single get.
 A kill at any moment therefore leaves the old file or the new one, and of two writers the last wins.
 
-Who may read: files and folders below `site/` everybody, whatever the umask, because a web server of another user
-serves them; everything else, the way to `site/` included, as the umask says.
+Who may read: what is below `site/` everybody, because a web server of another user serves it; what is below `private/`
+nobody else, because it says what somebody reads; everything else, the way to `site/` included, as the umask says.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _CONTENT_TYPES = {
     ".wasm": "application/wasm",
 }
 """Ending → what a web server or a bucket says the file is."""
-_PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755
+_MODES = {"site": (0o755, 0o644), "private": (0o700, 0o600)}
+"""Folder of the data directory → modes of the folders and files in it, whatever the umask."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -100,7 +101,7 @@ class Storage:
             if self.is_local:
                 path = self.local_path(relative)
                 self._make_folder(path.parent)
-                _replace_file(path, content, is_public=self._is_public(path), is_durable=is_durable)
+                _replace_file(path, content, self._modes(path), is_durable=is_durable)
             else:
                 target.fs.pipe_file(target.path, content, **self._headers(relative))
         return target
@@ -147,16 +148,18 @@ class Storage:
             path.fs.invalidate_cache(path.path)
         return path
 
-    def _is_public(self, path: Path) -> bool:
-        return path.is_relative_to(self.local_path("site"))
+    def _modes(self, path: Path) -> tuple[int, int] | None:
+        """Of a folder and of a file there; None where the umask decides."""
+        below = path.relative_to(self.local_path("")).parts if path.is_relative_to(self.local_path("")) else ()
+        return _MODES.get(below[0]) if below else None
 
     def _make_folder(self, folder: Path) -> None:
-        """Makes it with its parents; those below `site/` readable for everybody."""
+        """Makes it with its parents."""
         missing = list(itertools.takewhile(lambda part: not part.is_dir(), (folder, *folder.parents)))
         for part in reversed(missing):
             part.mkdir(exist_ok=True)
-            if self._is_public(part):
-                part.chmod(_PUBLIC_FOLDER)
+            if modes := self._modes(part):
+                part.chmod(modes[0])
 
     @contextlib.contextmanager
     def _explained(self, done: str, relative: str) -> Iterator[None]:
@@ -217,7 +220,7 @@ def _advice(error: Exception) -> str:
     return "see DIGEST_DATA_DIR: the place, and for an object store its address, bucket, credentials and quota"
 
 
-def _replace_file(target: Path, content: bytes, *, is_public: bool, is_durable: bool) -> None:
+def _replace_file(target: Path, content: bytes, modes: tuple[int, int] | None, *, is_durable: bool) -> None:
     temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:
@@ -225,8 +228,8 @@ def _replace_file(target: Path, content: bytes, *, is_public: bool, is_durable: 
             file.flush()
             if is_durable:
                 os.fsync(file.fileno())
-        if is_public:
-            temporary.chmod(_PUBLIC_FILE)
+        if modes:
+            temporary.chmod(modes[1])
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

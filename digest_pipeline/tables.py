@@ -123,7 +123,30 @@ READING_NOTES = _schema(
     ],
 )
 
-TABLES: dict[str, pa.Schema] = {"papers": PAPERS, "translated_summaries": TRANSLATED_SUMMARIES, "ledger": LEDGER, "reading_notes": READING_NOTES}
+RANKINGS = _schema(
+    1,
+    "one row a paper, listing day and profile, best first; no row on a day without announcement. Private to the profile's owner",
+    [
+        ("arxiv_id", pa.string(), False, "arXiv id without version"),
+        ("rank", pa.int32(), False, "1 for the paper that this reader would want first"),
+        ("score", pa.float64(), False, "between 0 and 1, never rising with the rank; comparable within a day only"),
+        ("interest", pa.string(), False, "the reader's interest that the paper serves, in terms of the library or a title of it"),
+        (
+            "why",
+            pa.list_(pa.struct([("key", pa.string()), ("title", pa.string()), ("share", pa.float64())])),
+            False,
+            "the library papers that speak for it, at most three, each with its share of what the whole library says",
+        ),
+    ],
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "papers": PAPERS,
+    "translated_summaries": TRANSLATED_SUMMARIES,
+    "ledger": LEDGER,
+    "reading_notes": READING_NOTES,
+    "rankings": RANKINGS,
+}
 
 
 def describe(schema: pa.Schema) -> str:

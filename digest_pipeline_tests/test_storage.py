@@ -92,13 +92,15 @@ def test_a_private_umask_hides_everything_but_the_site_which_a_web_server_can_re
         assert all(mode in ("0o700", "0o600") for mode in modes(tmp_path / "data" / folder).values())
 
 
-def test_with_the_usual_umask_every_file_can_be_read(tmp_path: Path) -> None:
+def test_with_the_usual_umask_every_file_can_be_read_but_what_somebody_reads(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         Storage(tmp_path).write_text("digests/zh/all.md", "x")
+        Storage(tmp_path).write_text("private/ada/votes.jsonl", "x")
     finally:
         os.umask(before)
     assert modes(tmp_path / "digests") == {".": "0o755", "zh": "0o755", "zh/all.md": "0o644"}
+    assert modes(tmp_path / "private") == {".": "0o700", "ada": "0o700", "ada/votes.jsonl": "0o600"}
 
 
 def test_a_read_only_folder_is_told_with_its_place_and_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 The program gets one JSON object on its input: `model`, `messages` (as chat endpoints take them), `schema` (the JSON schema of the
 answer). It writes the answer, a JSON object by that schema, and ends with status 0. `own_definitions.py` puts it to work.
 
-A provider is one class with the three methods of `ChatProvider`. It asks once and says what happened; retries, pace, time
+A provider is one class with the three methods of `ChatClient`. It asks once and says what happened; retries, pace, time
 limits, checks, the store and the budget are the engine's, the same for every provider.
 """
 
@@ -46,7 +46,7 @@ class CommandProvider:
             raise TryAgain(f"{self._command[0]} ended with status {process.returncode}: {complaint.decode(errors='replace')[-200:]}")
         return ChatAnswer(answer.decode(errors="replace"), request.model, response_id="", finish_reason="stop", usage=None)
 
-    def room(self, model: str) -> float:  # noqa: ARG002 - the same for all
+    def output_factor(self, model: str) -> float:  # noqa: ARG002 - the same for all
         return 1.0
 
     async def close(self) -> None:

@@ -17,11 +17,12 @@ from digest_pipeline.clients import DigestOptions
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.partitions import day_of, listing_day_partitions
 from digest_pipeline.orchestration.resources import ModelEndpoint
+from digest_pipeline.render.reading import read_entries
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.translator import Translator
 from examples.command_provider import CommandProvider
-from examples.ris import read_entries, render_ris
+from examples.ris import render_ris
 
 
 class OwnEndpoint(ModelEndpoint):

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from digest_pipeline import tables
 from digest_pipeline.clients import open_storage
 from digest_pipeline.models import DigestEntry
+from digest_pipeline.render.formats import Format
+from digest_pipeline.render.reading import read_entries
 from digest_pipeline.settings import load_settings
-from digest_pipeline.storage import Storage
 
 
 def render_ris(entries: Sequence[DigestEntry]) -> str:
@@ -40,12 +40,12 @@ def _fields(entry: DigestEntry) -> Iterator[tuple[str, str]]:
     yield "ER", ""
 
 
-def read_entries(storage: Storage, day: date, language: str) -> list[DigestEntry]:
-    """A finished day's papers with their summaries. Raises FileNotFoundError where there are none yet."""
-    papers = tables.papers_from_table(storage.read_table(storage.papers_file(day), tables.PAPERS))
-    rows = tables.summaries_from_table(storage.read_table(storage.summaries_file(day, language), tables.TRANSLATED_SUMMARIES))
-    summaries = {row.arxiv_id: row for row in rows}
-    return [DigestEntry(paper, summaries[paper.arxiv_id]) for paper in papers]
+def _write(entries: Sequence[DigestEntry]) -> bytes:
+    return render_ris(entries).encode()
+
+
+FORMAT: Format[Sequence[DigestEntry]] = Format("ris", "RIS", _write)
+"""Makes it an export of every day, `site/<tag>/<day>/all.ris` with a link on the page, once this file lies in `digest_pipeline/site/exports/`."""
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ class CrossProcessRateLimiter:
 
     def _not_before(self, state: int) -> float:
         try:
-            noted = json.loads(os.pread(state, _STATE_BYTES, 0).decode("ascii"))
+            noted = json.loads(os.pread(state, _STATE_BYTES, 0).decode())
             not_before = float(noted["not_before"])
             if noted["boot"] != _boot():
                 return 0.0
@@ -135,13 +135,13 @@ class CrossProcessRateLimiter:
 
     @staticmethod
     def _note(state: int, not_before: float) -> None:
-        os.pwrite(state, json.dumps({"not_before": round(not_before, 3), "boot": _boot()}).encode("ascii").ljust(_STATE_BYTES), 0)
+        os.pwrite(state, json.dumps({"not_before": round(not_before, 3), "boot": _boot()}).encode().ljust(_STATE_BYTES), 0)
 
 
 def _boot() -> str:
     """Names the machine's present start; empty where the system does not say."""
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 

@@ -28,8 +28,8 @@ MOST_ITEMS = 2000
 
 _ARXIV = "{http://arxiv.org/schemas/atom}"
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
-_BOILERPLATE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?Announce Type:\s*\S+\s*(?:Abstract:\s?)?|\A\s*(?:arXiv:\S+\s+)?Abstract:\s")
-_STATED_TYPE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?Announce Type:\s*(\S+)")
+_BOILERPLATE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?Announce Type:\s*\S+\s*(?:Abstract:\s?)?|\A\s*(?:arXiv:\S+\s+)?Abstract:\s", re.I)
+_STATED_TYPE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?Announce Type:\s*(\S+)", re.I)
 _ID_IN_TEXT = re.compile(r"(?:\A|arXiv\.org:|/(?:abs|pdf)/|\barXiv:)\s*((?:\d{4}\.\d{4,5}|[a-z][a-z\-]*(?:\.[A-Z]{2})?/\d{7})(?:v\d{1,4})?)(?!\w)")
 _MARKUP = re.compile(r"<(?P<tag>p|i|em|b|strong|sub|sup|tt|span|div)(?:\s[^<>]*)?>(?P<inside>.*?)</(?P=tag)>|<br\s*/?>", re.S)
 _NAMES_FROM_TEX = LatexNodes2Text(keep_braced_groups=False, strict_latex_spaces=True)

@@ -7,6 +7,7 @@ that declares entities of its own: nothing outside the document is ever read, an
 
 from __future__ import annotations
 
+import contextlib
 import html.entities
 import re
 from xml.etree.ElementTree import Element, ParseError  # types only; parsing goes through defusedxml
@@ -32,10 +33,10 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def read_xml(body: bytes) -> Element | None:
     """The document's root; None where it is no whole, harmless XML, also after mending."""
-    try:
-        return _strictly(body)
-    except (ParseError, DefusedXmlException, LookupError, ValueError):  # the last two: an unknown encoding, one of several bytes
-        pass
+    declared = _ENCODING.match(body)
+    if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):  # others have been declared of UTF-8, which then reads as noise
+        with contextlib.suppress(ParseError, DefusedXmlException, ValueError):
+            return _strictly(body)
     text = _DECLARATION.sub("", _decoded(body), count=1)
     doctype = _DOCTYPE.search(text)
     if doctype is not None and "<!ENTITY" in (doctype["inside"] or "").upper():

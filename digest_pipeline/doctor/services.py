@@ -99,7 +99,7 @@ def _advice(error: openai.OpenAIError) -> str:
 
 
 def _mail(this: Installation) -> Iterator[Finding]:
-    from digest_pipeline.notify.mail import connect, parse_smtp_url
+    from digest_pipeline.notify.smtp import connect, parse_smtp_url
 
     s = this.settings
     if s.smtp_url is None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from digest_pipeline.models import DigestEntry
 from digest_pipeline.notify.alerts import DigestReady
-from digest_pipeline.notify.mail import MailDay
+from digest_pipeline.notify.mail_sections import MailDay
 from digest_pipeline.render.day import counts_in_words, in_reading_order
 from digest_pipeline.render.paper import paper_view
 from digest_pipeline.tex.plain import plain_text

@@ -30,9 +30,10 @@ from digest_pipeline.reading.prompts import (
     read_notes,
     reading_key,
 )
-from digest_pipeline.translation.attempts import StoreThreads, estimated_usage
+from digest_pipeline.translation.attempts import estimated_usage
 from digest_pipeline.translation.budget import Budget, highest_cost
 from digest_pipeline.translation.cache.records import CachedAnswer, Lease, month_of
+from digest_pipeline.translation.cache.threads import StoreThreads
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.client import ChatRequest
 from digest_pipeline.translation.llm.errors import RequestRejected, TryAgain
@@ -234,7 +235,7 @@ class _Reader:
         price = self._translator.prices.price(request.model)
         if not self._budget.is_set or price is None:
             return
-        usd = highest_cost(request.messages, int(MOST_OUTPUT_TOKENS * self._session.provider.room(request.model)), price)
+        usd = highest_cost(request.messages, int(MOST_OUTPUT_TOKENS * self._session.provider.output_factor(request.model)), price)
         if not self._budget.fits_the_run(key, usd):
             raise _BudgetReached(f"DIGEST_READ_BUDGET_PER_RUN_USD={self._budget.per_run_usd:g} is reached")
         if (limit := self._budget.per_month_usd) is not None:

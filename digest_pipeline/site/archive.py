@@ -1,21 +1,23 @@
 """The archive's calendar: what every weekday was, at a glance: a listing with its size, a holiday, or a gap.
 
-What lives here: the grid of years, months and weeks from what the manifest and arXiv's calendar know. What
+What lives here: the grid of one year's months and weeks from what the last build and arXiv's calendar know. What
 does not: reading days, HTML.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby
+from itertools import pairwise
 
 from digest_pipeline.calendar import ListingCalendar
-from digest_pipeline.site.manifest import DayRecord
+from digest_pipeline.site.record import DayRecord
 
 _LEVELS = 4
 _SATURDAY = 5
+_LONGEST_GAP = 10
+"""Weekdays. Days further apart were made by separate wishes, and what lies between them was never asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +42,36 @@ class YearView:
     year: int
     total: int
     months: tuple[MonthView, ...]
+    """Newest first; months without any day are left out."""
 
 
-def archive_view(days: Mapping[date, DayRecord], calendar: ListingCalendar, today: date) -> tuple[YearView, ...]:
-    """Years and months newest first, from the first day there is to the last one, or to the day before `today` if later."""
-    if not days:
-        return ()
-    first, last = min(days), max(days)
-    if not days[last].is_sample:  # after the bundled sample day nothing is missing
-        last = max(last, today - timedelta(days=1))
-    limits = _level_limits([record.total() for record in days.values() if record.total()])
-    cells = {day: _cell(day, days.get(day), calendar, limits) for day in _weekdays(first, last)}
-    months = [MonthView(date(*month, 1), _weeks(date(*month, 1), cells)) for month in _months(first, last)]
-    totals = {year: sum(record.total() for day, record in days.items() if day.year == year) for year in range(first.year, last.year + 1)}
-    by_year = groupby(reversed(months), key=lambda month: month.first.year)
-    return tuple(YearView(year, totals[year], tuple(of_year)) for year, of_year in by_year)
+def years_of(days: Collection[date]) -> list[int]:
+    """Newest first."""
+    return sorted({day.year for day in days}, reverse=True)
 
 
-def _weekdays(first: date, last: date) -> Iterator[date]:
-    for offset in range((last - first).days + 1):
-        day = first + timedelta(days=offset)
-        if day.weekday() < _SATURDAY:
-            yield day
+def year_view(year: int, days: Mapping[date, DayRecord], unfinished: Collection[date], calendar: ListingCalendar) -> YearView:
+    """One year of the archive. `unfinished`: days that were begun and have no digest.
+
+    A day counts as missing where it was begun, or lies between two days of the archive that are at most two weeks apart.
+    """
+    of_year = {day: record for day, record in days.items() if day.year == year}
+    asked = {day for day in {*_between(sorted(days)), *unfinished} if day.year == year}
+    limits = _level_limits([record.total() for record in of_year.values() if record.total()])
+    cells = {day: _cell(day, of_year.get(day), calendar, limits) for day in {*of_year, *asked} if day.weekday() < _SATURDAY}
+    months = sorted({day.replace(day=1) for day in cells}, reverse=True)
+    return YearView(year, sum(record.total() for record in of_year.values()), tuple(MonthView(first, _weeks(first, cells)) for first in months))
 
 
-def _months(first: date, last: date) -> list[tuple[int, int]]:
-    return [(index // 12, index % 12 + 1) for index in range(first.year * 12 + first.month - 1, last.year * 12 + last.month)]
+def _between(days: Sequence[date]) -> Iterator[date]:
+    for before, after in pairwise(days):
+        between = [one for offset in range(1, (after - before).days) if (one := before + timedelta(days=offset)).weekday() < _SATURDAY]
+        if len(between) <= _LONGEST_GAP:
+            yield from between
 
 
 def _level_limits(totals: Sequence[int]) -> tuple[int, ...]:
-    """The quartiles of the days that have papers, so that shades mean the same for a small category and a whole archive."""
+    """The quartiles of the year's days that have papers, so that shades mean the same for a small category and a whole archive."""
     ordered = sorted(totals)
     return tuple(ordered[len(ordered) * quarter // _LEVELS] for quarter in range(1, _LEVELS)) if ordered else ()
 

@@ -24,37 +24,46 @@ from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import load_language
 
 
-def update_listing_index(storage: Storage, listed: Mapping[str, Iterable[date]], gone: Mapping[str, Iterable[date]]) -> list[tuple[str, bytes]]:
-    """The index files that change when these papers (id → days) are listed or no longer listed: (path, content), empty content: delete.
+class ListingIndex:
+    """Which days list each paper: what the last build wrote, and what this one changes. Reads only the files of the papers asked for."""
 
-    Only the files of these papers are read.
-    """
-    touched = {file: _known(storage, file) for file in {paths.listing_index(one) for one in (*gone, *listed)}}
-    for arxiv_id, days in gone.items():
-        touched[paths.listing_index(arxiv_id)].setdefault(arxiv_id, set()).difference_update(day.isoformat() for day in days)
-    for arxiv_id, days in listed.items():
-        touched[paths.listing_index(arxiv_id)].setdefault(arxiv_id, set()).update(day.isoformat() for day in days)
-    return [(file, _index_bytes(known)) for file, known in sorted(touched.items())]
+    def __init__(self, storage: Storage, *, is_new: bool = False) -> None:
+        """`is_new`: whatever the last build wrote does not count."""
+        self._storage, self._is_new = storage, is_new
+        self._files: dict[str, dict[str, set[str]]] = {}
+        self._changed: set[str] = set()
 
+    def days_of(self, arxiv_id: str) -> tuple[date, ...]:
+        """Oldest first; empty for a paper that nobody listed."""
+        return tuple(map(date.fromisoformat, sorted(self._file(paths.listing_index(arxiv_id)).get(arxiv_id, ()))))
 
-def listing_days_of(storage: Storage, ids: Iterable[str]) -> dict[str, tuple[date, ...]]:
-    """Id → the days that list it, oldest first, as the last build wrote it; an id that nobody listed is absent."""
-    found: dict[str, tuple[date, ...]] = {}
-    by_file: dict[str, list[str]] = {}
-    for arxiv_id in ids:
-        by_file.setdefault(paths.listing_index(arxiv_id), []).append(arxiv_id)
-    for file, wanted in by_file.items():
-        known = _known(storage, file)
-        found.update({one: tuple(map(date.fromisoformat, sorted(known[one]))) for one in wanted if one in known})
-    return found
+    def list_on(self, day: date, before: Iterable[str], after: Iterable[str]) -> None:
+        """The day listed the papers `before` and lists those `after`."""
+        gone, now = set(before) - set(after), set(after)
+        for arxiv_id in gone | now:
+            path = paths.listing_index(arxiv_id)
+            days = self._file(path).setdefault(arxiv_id, set())
+            if (day.isoformat() in days) != (arxiv_id in now):
+                days.symmetric_difference_update({day.isoformat()})
+                self._changed.add(path)
 
+    def knows(self, path: str) -> bool:
+        """Whether one of the index's files has anything to say."""
+        return any(self._file(path).values())
 
-def _known(storage: Storage, file: str) -> dict[str, set[str]]:
-    try:
-        stored = json.loads(storage.read_text(f"site/{file}"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return {arxiv_id: set(days.split()) for arxiv_id, days in stored.items()}
+    def changed_files(self) -> list[tuple[str, bytes]]:
+        """(path, content) of what changed since the last call; no content: the file has nothing to say any more."""
+        changed, self._changed = sorted(self._changed), set()
+        return [(path, _index_bytes(self._files[path])) for path in changed]
+
+    def _file(self, path: str) -> dict[str, set[str]]:
+        if path not in self._files:
+            try:
+                stored = {} if self._is_new else json.loads(self._storage.read_text(f"site/{path}"))
+            except (FileNotFoundError, ValueError):
+                stored = {}
+            self._files[path] = {arxiv_id: set(days.split()) for arxiv_id, days in stored.items()}
+        return self._files[path]
 
 
 def _index_bytes(known: Mapping[str, set[str]]) -> bytes:

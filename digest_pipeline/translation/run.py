@@ -1,7 +1,7 @@
 """Papers → summaries: what is paid already is reused, the rest is asked for, at once and in any order.
 
 What lives here: the run: looking up, claiming, a bounded pool of workers, waiting for other runs, progress, and the end,
-good or bad. What does not: one paper's conversation (`asking.py`), the tools (`desk.py`), batches (`batch.py`).
+good or bad. What does not: one paper's conversation (`attempts.py`), the wiring (`translator.py`), batches (`batch/`).
 
 One event loop and one client for all days of a run (`session.py`), one pool for each. A claimed paper belongs to this run until its answer is kept; another run that
 wants it waits and then finds the answer. Whatever ends a run early, every acknowledged answer is in the store.
@@ -19,13 +19,15 @@ from typing import TypeVar
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
 from digest_pipeline.models import Paper, Summary, SummaryStatus
-from digest_pipeline.translation.attempts import BudgetReached, PaperAttempts, Stopping, StoreThreads, UsageTotals
+from digest_pipeline.translation.attempts import PaperAttempts, UsageTotals, quarantined
 from digest_pipeline.translation.budget import require_price
 from digest_pipeline.translation.cache.lease_owner import HEARTBEAT_SECONDS
-from digest_pipeline.translation.cache.records import CachedAnswer, Lease
+from digest_pipeline.translation.cache.records import CachedAnswer, Lease, Quarantine
+from digest_pipeline.translation.cache.threads import StoreThreads
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.session import Session
 from digest_pipeline.translation.prompts import build_request
+from digest_pipeline.translation.reservations import BudgetReached, Stopping
 from digest_pipeline.translation.tasks import TranslationResult, TranslationTask, chunked, keys_of, result_of, validate_cached
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
@@ -111,23 +113,28 @@ class _Run:
         self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
         self._total = len(papers) * len(languages)
         self._open: dict[str, TranslationTask] = {}
-        """Jobs not resolved yet, by key."""
+        """Tasks not resolved yet, by key."""
         self._waiting: dict[str, TranslationTask] = {}
         """Those of them that another run holds."""
         self._all_looked_up = False
         self._done = self._asked = self._reused = 0
         self._missing = ""
+        self._quarantined_today: dict[str, Quarantine] = {}
+        self._new_quarantines: list[Quarantine] = []
 
     async def go(self) -> TranslationOutcome:
         async with self._tools() as (attempts, threads):
             self._attempts, self._threads = attempts, threads
-            attempts.few_are_left = self._few_are_left
+            attempts.few_are_left, attempts.kept_answers = self._few_are_left, lambda: self._reused
+            self._quarantined_today = await threads.call(self._translator.store.quarantined, self._today())
             await self._work()
-        return self._outcome(attempts.tally)
+            attempts.raise_if_the_endpoint_is_at_fault()
+            await threads.call(self._translator.store.quarantine, self._new_quarantines)
+        return self._outcome(attempts.totals)
 
     @contextlib.asynccontextmanager
     async def _tools(self) -> AsyncIterator[tuple[PaperAttempts, StoreThreads]]:
-        threads = StoreThreads(self._translator.store)
+        threads = StoreThreads(self._translator.store, self._translator.store_patience_seconds)
         try:
             yield PaperAttempts(self._translator, self._session, threads), threads
         finally:
@@ -213,6 +220,8 @@ class _Run:
             if result is None and not batched.isdisjoint(task.keys):
                 result = _deferred(task, QualityFlag(FlagCode.BATCH_OPEN, "the answer is awaited from the endpoint's Batch API"))
             if result is None:
+                result = await self._quarantined_before(task)
+            if result is None:
                 to_ask.append(task)
             else:
                 self._resolve(task, result)
@@ -247,10 +256,28 @@ class _Run:
             if result.is_accepted:
                 return result_of(result, answer, from_cache=True)
             log.info(
-                "The kept answer for %s in %s no longer passes (%s); it is asked for again.", task.about, answer.language, "; ".join(result.flags)
+                "The kept answer for %s in %s no longer passes (%s); it is asked for again.",
+                task.about,
+                answer.language,
+                "; ".join(map(str, result.flags)),
             )
-            await self._threads.call(self._translator.store.discard, key, result.flags)
+            await self._threads.call(self._translator.store.discard, key, tuple(map(str, result.flags)))
         return None
+
+    async def _quarantined_before(self, task: TranslationTask) -> TranslationResult | None:
+        """A paper that was given up today in the same way of asking is not paid for again before tomorrow."""
+        before = self._quarantined_today.get(task.key)
+        if before is None or before.settings != self._translator.quarantine_settings:
+            return None
+        rejected = await self._threads.call(self._translator.store.rejected, task.key)
+        flags = (
+            *map(QualityFlag.parse, before.flags),
+            QualityFlag(FlagCode.ASKED_TODAY, f"given up on {before.day} (UTC), asked again from the next day on"),
+        )
+        return quarantined(task, flags, self._translator.models[-1], [answer for answer, _ in rejected])
+
+    def _today(self) -> str:
+        return f"{self._translator.now():%Y-%m-%d}"
 
     async def _serve_all(self, gate: asyncio.Event | None) -> None:
         if gate is not None:
@@ -274,7 +301,10 @@ class _Run:
             return
         if result is None:
             result = await self._ask(task)
-        await self._threads.call(self._translator.store.release, [task.key])
+            if result.status is SummaryStatus.QUARANTINED:
+                self._new_quarantines.append(Quarantine(task.key, self._today(), self._translator.quarantine_settings, tuple(map(str, result.flags))))
+        if result.status is not SummaryStatus.TRANSLATED or result.model != self._translator.model or result.from_cache:
+            await self._threads.call(self._translator.store.release, [task.key])  # keeping an answer has given the lease back already
         self._resolve(task, result)
 
     async def _ask(self, task: TranslationTask) -> TranslationResult:
@@ -330,27 +360,27 @@ class _Run:
             await asyncio.sleep(self._translator.progress_seconds)
 
     def so_far(self) -> Progress:
-        tally = self._attempts.tally
-        cost = None if tally.unpriced_answers else tally.cost_usd
-        return Progress(self._done, self._total, self._reused, tally.requests, cost, len(self._waiting))
+        totals = self._attempts.totals
+        cost = None if totals.unpriced_answers else totals.cost_usd
+        return Progress(self._done, self._total, self._reused, totals.requests, cost, len(self._waiting))
 
-    def _outcome(self, tally: UsageTotals) -> TranslationOutcome:
+    def _outcome(self, totals: UsageTotals) -> TranslationOutcome:
         summaries = {tag: [row for row in rows if row is not None] for tag, rows in self._rows.items()}
         return TranslationOutcome(
             summaries=summaries,
             asked=self._asked,
             reused=self._reused,
-            requests=tally.requests,
-            input_tokens=tally.input_tokens,
-            output_tokens=tally.output_tokens,
-            cost_usd=None if tally.unpriced_answers else tally.cost_usd,
+            requests=totals.requests,
+            input_tokens=totals.input_tokens,
+            output_tokens=totals.output_tokens,
+            cost_usd=None if totals.unpriced_answers else totals.cost_usd,
             by_status=dict(Counter(row.status for rows in summaries.values() for row in rows)),
             missing=self._missing,
         )
 
 
 def _deferred(task: TranslationTask, flag: QualityFlag) -> TranslationResult:
-    return TranslationResult(SummaryStatus.DEFERRED, (str(flag),), "", task.prompt.prompt_sha256)
+    return TranslationResult(SummaryStatus.DEFERRED, (flag,), "", task.prompt.prompt_sha256)
 
 
 def _raise_worst(tasks: Iterable[asyncio.Task[None]]) -> None:

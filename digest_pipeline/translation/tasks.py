@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from digest_pipeline.models import Paper, Summary, SummaryStatus
 from digest_pipeline.translation.cache.records import CachedAnswer, answer_key
-from digest_pipeline.translation.llm.completion import ChatAnswer
+from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
@@ -22,9 +22,10 @@ TEMPERATURE = 0.2
 
 SAMPLING = f"temperature={TEMPERATURE}"
 
-_LEAST_OUTPUT_TOKENS = 1_000
+_LEAST_OUTPUT_TOKENS = 600
 
-_OUTPUT_TOKENS_PER_CHARACTER = 1.2  # three times what a translation takes: a runaway answer is cut before it costs much
+_OUTPUT_TOKENS_PER_CHARACTER = 1.0  # two to three times what a translation takes: a runaway answer is cut before it costs much
+_CODES_OF_A_TORN_ANSWER = frozenset([FlagCode.ANSWER_BLANK, FlagCode.ANSWER_UNREADABLE, FlagCode.FIELD_MISSING])
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class TranslationTask:
     paper: Paper
     prompt: PromptRequest
     keys: tuple[str, ...]
-    """The answer's key for each of the desk's models."""
+    """The answer's key for each of the translator's models."""
     places: list[tuple[Paper, int]]
     """The papers and their positions in the language's list; more than one where a run holds the same text twice."""
     seconds: float = 0.0
@@ -57,7 +58,7 @@ class TranslationResult:
     """What becomes of a task; `summary` makes one paper's row of it."""
 
     status: SummaryStatus
-    flags: tuple[str, ...]
+    flags: tuple[QualityFlag, ...]
     model: str
     prompt_sha256: str
     texts: Answer = field(default_factory=Answer)
@@ -72,7 +73,7 @@ class TranslationResult:
             version=paper.version,
             language=language,
             status=self.status,
-            flags=self.flags,
+            flags=tuple(map(str, self.flags)),
             model=self.model,
             prompt_sha256=self.prompt_sha256,
             input_tokens=self.input_tokens,
@@ -103,7 +104,7 @@ def result_of(result: ValidationResult, answer: CachedAnswer, *, from_cache: boo
 
 
 def most_output_tokens(prompt: PromptRequest) -> int:
-    """The limit sent with a request: some three times what a good answer takes."""
+    """The limit sent with a request: two to three times what a good answer takes."""
     characters = len(prompt.source_title) + len(prompt.source_abstract)
     return _LEAST_OUTPUT_TOKENS + int(_OUTPUT_TOKENS_PER_CHARACTER * characters * (1.5 if prompt.structured else 1.0))
 
@@ -116,14 +117,20 @@ def sum_or_unknown(costs: Sequence[float | None]) -> float | None:
 
 def validate_cached(prompt: PromptRequest, answer: CachedAnswer) -> ValidationResult:
     """A kept answer under today's checks."""
-    return cut_result(answer.output_tokens) if answer.finish_reason == "length" else validate(prompt, answer.raw)
+    return validate(prompt, answer.raw)
 
 
 def validate_answer(prompt: PromptRequest, answer: ChatAnswer) -> ValidationResult:
-    return cut_result(answer.usage.output_tokens if answer.usage else 0) if answer.finish_reason == "length" else validate(prompt, answer.text)
+    """An answer that says it was cut is whole where it reads as whole and took fewer tokens than it might: some servers always say so."""
+    if answer.is_at_its_limit and answer.text.strip():
+        return _cut_result(answer)
+    result = validate(prompt, answer.text)
+    is_torn = not result.is_accepted and result.rejections[0].code in _CODES_OF_A_TORN_ANSWER
+    return _cut_result(answer) if answer.finish_reason == LENGTH and is_torn and (answer.text.strip() or answer.has_thoughts) else result
 
 
-def cut_result(tokens: int) -> ValidationResult:
+def _cut_result(answer: ChatAnswer) -> ValidationResult:
+    tokens = answer.usage.output_tokens if answer.usage else 0
     return ValidationResult(None, (QualityFlag(FlagCode.ANSWER_CUT, f"stopped at the length limit after {tokens} tokens"),), ())
 
 

@@ -17,6 +17,7 @@ from digest_pipeline.settings import Settings
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.protocol import ResponseCache
+from digest_pipeline.translation.cache.threads import PATIENCE_SECONDS
 from digest_pipeline.translation.llm.client import ChatClient, endpoint_name
 from digest_pipeline.translation.llm.rate_limit import AdaptiveRateLimiter, PacingLimits
 from digest_pipeline.translation.llm.recorded import RECORDED_MODEL, RecordedClient, RecordedTexts
@@ -55,8 +56,12 @@ class Translator:
     """How long the first request goes alone: a dead key is then found with one request, not one for every worker."""
     has_been_answered: bool = False
     """Set by the first answer: the key is good, and no later day of the run needs a head start."""
+    has_translated: bool = False
+    """Set by the first accepted answer: what fails from then on is a paper, not the endpoint."""
     grace_seconds: float = 10.0
     """When a run must stop, requests under way get so long to bring the answers that are paid already."""
+    store_patience_seconds: float = PATIENCE_SECONDS
+    """How long answers are held in memory while the store's disk is full."""
     progress_seconds: float = 5.0
     least_timeout_seconds: float = 30.0
     """No request is given up earlier, however fast the endpoint was so far."""
@@ -95,6 +100,11 @@ class Translator:
     def request_timeout_seconds(self) -> float:
         """The longest one request may take."""
         return _SHARE_OF_ONE_REQUEST * self.paper_timeout_seconds
+
+    @property
+    def quarantine_settings(self) -> str:
+        """What a paper that was given up may be asked for again at once after a change of; model, prompt and schema are in its key."""
+        return f"{self.endpoint} {' '.join(self.models)} {self.paper_timeout_seconds:g}"
 
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:

@@ -105,6 +105,14 @@ def test_data_in_an_object_store_still_has_the_machines_records_backed_up(state:
     assert not (made / "data.tar.gz").exists()
 
 
+def test_a_server_that_cannot_stay_up_is_given_up_within_the_hour_so_that_it_is_told() -> None:
+    """With the default of five starts in ten seconds and a pause of ten, a unit would never count as failed."""
+    for name in ("digest-code", "digest-daemon", "digest-webserver"):
+        unit = read_unit(UNITS / f"{name}.service")
+        burst, interval, pause = (int(unit[key][0]) for key in ("StartLimitBurst", "StartLimitIntervalSec", "RestartSec"))
+        assert burst * (pause + 30) < interval
+
+
 def test_every_unit_that_fails_is_told_by_one_that_can_send(state: Path) -> None:
     for unit in UNITS.glob("digest-*.service"):
         if unit.name != "digest-failure@.service":

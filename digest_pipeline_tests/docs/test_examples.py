@@ -21,7 +21,7 @@ from digest_pipeline.models import ALL, DigestEntry, Evidence, ListingInfo, Summ
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.papers.ledger import day_ledger
 from digest_pipeline.papers.table import write_papers
-from digest_pipeline.render.reading import read_papers
+from digest_pipeline.render.reading import read_entries, read_papers
 from digest_pipeline.settings import load_settings
 from digest_pipeline.translation.languages import Language, load_language, parse_language
 from digest_pipeline.translation.run import translate_papers
@@ -32,7 +32,7 @@ from digest_pipeline_tests.support.translators import desk_for
 from examples.command_provider import CommandProvider
 from examples.mirror import keep_mirrored
 from examples.own_definitions import OwnEndpoint, own_definitions
-from examples.ris import read_entries, render_ris
+from examples.ris import render_ris
 
 ROOT = Path(__file__).parents[2]
 DAY = sample.SAMPLE_DAY
@@ -206,5 +206,5 @@ def test_the_day_becomes_references_as_one_more_asset(tmp_path: Path) -> None:
 
 def test_a_day_without_papers_is_an_empty_file(tmp_path: Path) -> None:
     assert render_ris([]) == ""
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SourceError, match="no papers table"):
         read_entries(offline_clients(tmp_path).storage, DAY, "zh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -212,7 +213,7 @@ def test_a_wrong_password_is_reported_without_the_password(storage: Storage, tmp
 def test_a_password_is_not_sent_in_the_clear_to_another_machine(
     monkeypatch: pytest.MonkeyPatch, storage: Storage, tmp_path: Path, mailbox: Mailbox
 ) -> None:
-    monkeypatch.setattr(mail, "_is_loopback", lambda host: False)
+    monkeypatch.setattr("digest_pipeline.notify.smtp._is_loopback", lambda host: False)
     with pytest.raises(DeliveryError, match="not sent in the clear"):
         send(storage, mail_settings(tmp_path, f"user:secret@{mailbox.address}"))
 
@@ -274,16 +275,56 @@ def test_on_a_narrow_phone_no_formula_or_address_pushes_the_message_sideways(tmp
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_a_huge_day_says_how_many_papers_it_leaves_to_the_page(tmp_path: Path) -> None:
+def a_usual_paper(number: int) -> DigestEntry:
     usual_title = "A title of the usual length, which for arXiv is about eighty characters long"
-    one_by_one = (entry(n, f"{usual_title} {n}", f"一个平常长度的译文标题，也就是二十多个字，编号{n}") for n in range(1, mail.MOST_PAPERS + 31))
-    many = tuple(replace(e, summary=replace(e.summary, tldr="一句话的摘要通常有七十来个字" * 5)) for e in one_by_one)
-    message = mail.compose(
-        mail.MailDay(FACTS, many, load_language("zh")), list_name="all", sender="d@x.org", recipient="a@x.org", page="https://x/zh/", sent_at=NOW
+    made = entry(number, f"{usual_title} {number}", f"一个平常长度的译文标题，也就是二十多个字，编号{number}")
+    abstract = "一段平常长度的摘要，一共有四百来个字。" * 22
+    return replace(made, summary=replace(made.summary, tldr="一句话的摘要通常有七十来个字" * 5, translated_abstract=abstract))
+
+
+def composed(count: int, watched: int, lists: int = 1) -> EmailMessage:
+    """The mail of a day with so many papers, of which each list watches so many."""
+    papers = tuple(a_usual_paper(n) for n in range(1, count + 1))
+    ids = [e.paper.arxiv_id for e in papers]
+    per_list = max(watched // lists, 1)
+    watches = tuple(
+        mail.WatchedPapers(f"l{n}", f"List {n}", dict.fromkeys(ids[n * per_list : (n + 1) * per_list], ("why",)))
+        for n in range(lists if watched else 0)
     )
+    day = mail.MailDay(FACTS, papers, load_language("zh"), watches)
+    return mail.compose(day, list_name="all", sender="d@x.org", recipient="a@x.org", page="https://x/zh/", sent_at=NOW)
+
+
+def test_a_huge_day_says_how_many_papers_it_leaves_to_the_page() -> None:
+    for body in parts(composed(200, watched=0)):
+        [left] = re.findall(r"另有 (\d+) 篇没有列在这里，请看 https://x/zh/", body)
+        assert body.count("arxiv.org/abs/") == 200 - int(left) > 60
+
+
+@pytest.mark.parametrize(("count", "watched", "lists"), [(600, 0, 1), (600, 4, 1), (600, 60, 3), (600, 154, 3), (600, 600, 2), (3, 3, 1)])
+def test_no_mail_is_larger_than_what_mail_programs_show_whole(count: int, watched: int, lists: int) -> None:
+    html = parts(composed(count, watched, lists))[1]
+    assert len(html.encode()) < 100_000
+    assert count < 100 or len(html.encode()) > 80_000, "the room is used"
+
+
+def test_the_first_watched_papers_are_whole_the_others_have_title_and_tldr_and_none_is_lost_silently() -> None:
+    html = parts(composed(600, watched=60))[1]
+    assert 5 < html.count("一段平常长度的摘要，一共有四百来个字。" * 22) < 60
+    assert html.count("why") >= 60
+    html = parts(composed(600, watched=600, lists=2))[1]
+    left = sum(int(one) for one in re.findall(r"另有 (\d+) 篇", html))
+    assert html.count("https://arxiv.org/abs/") == 600 - left
+
+
+def test_a_paper_whose_formula_nobody_can_read_does_not_end_the_mail() -> None:
+    odd = entry(1, r"On $\href{u}{t}$ and $\begin{x$", r"论 $\href{u}{t}$")
+    watch = mail.WatchedPapers("l", "L", {odd.paper.arxiv_id: ("why",)})
+    day = mail.MailDay(FACTS, (odd, entry(2, "A plain one", "平常的一篇")), load_language("zh"), (watch,))
+    message = mail.compose(day, list_name="l", sender="d@x.org", recipient="a@x.org", page="", sent_at=NOW)
     for body in parts(message):
-        assert "另有 30 篇没有列在这里，请看 https://x/zh/" in body
-    assert len(parts(message)[1].encode()) < 102 * 1024, "Gmail cuts off there"
+        assert r"$\href{u}{t}$" in body
+        assert "平常的一篇" in body
 
 
 @pytest.mark.parametrize("tag", sorted(known_language_tags()))

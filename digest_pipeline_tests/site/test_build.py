@@ -42,7 +42,7 @@ def files(storage: Storage) -> dict[str, tuple[int, int]]:
     return {
         one.relative_to(site).as_posix(): (one.stat().st_ino, one.stat().st_mtime_ns)
         for one in site.rglob("*")
-        if one.is_file() and one.name != ".build.json"
+        if one.is_file() and ".build" not in one.relative_to(site).parts[0]
     }
 
 
@@ -248,14 +248,36 @@ def test_a_holiday_has_its_page_and_the_home_page_shows_the_last_listing_and_say
     assert 'class="paper"' in page(storage, "zh/index.html")
 
 
-def test_after_the_sample_day_no_day_is_called_missing(tmp_path: Path) -> None:
-    storage = Storage(tmp_path)
-    write_day(storage, DAYS[0], generated_papers(DAYS[0], 2), is_sample=True)
+def gaps(storage: Storage, page_of_year: str = "zh/archive/index.html") -> int:
+    return page(storage, page_of_year).count('<td class="gap"')
+
+
+def test_only_what_was_asked_for_is_called_missing(storage: Storage) -> None:
+    write_day(storage, date(2026, 6, 9), generated_papers(date(2026, 6, 9), 2))
+    build(storage)
+    assert gaps(storage) == 3, "between two days that are near each other"
+    write_day(storage, date(2026, 3, 2), generated_papers(date(2026, 3, 2), 2))
     build(storage, today=date(2026, 11, 23))
-    assert '<td class="gap"' not in page(storage, "zh/archive/index.html")
-    write_day(storage, DAYS[1], generated_papers(DAYS[1], 2))
-    build(storage, today=date(2026, 6, 4))
-    assert page(storage, "zh/archive/index.html").count('<td class="gap"') == 1
+    assert gaps(storage) == 3, "not back to a day that somebody tried once, and not on to today"
+    storage.write_bytes(storage.papers_file(date(2026, 7, 1)), storage.read_bytes(storage.papers_file(DAYS[0])))
+    write_day(storage, date(2025, 12, 30), generated_papers(date(2025, 12, 30), 2))
+    build(storage)
+    assert gaps(storage) == 4, "a day that was begun and has no digest"
+    assert gaps(storage, "zh/archive/2025.html") == 0
+
+
+def test_the_archive_has_a_page_a_year_and_only_the_years_that_changed_are_written(storage: Storage) -> None:
+    for year in (2023, 2024, 2025):
+        write_day(storage, date(year, 6, 5), generated_papers(date(year, 6, 5), 2))
+    build(storage)
+    assert 'href="2023.html"' in page(storage, "zh/archive/index.html")
+    assert "2023-06-05/index.html" in page(storage, "zh/archive/2023.html")
+    before = files(storage)
+    write_day(storage, DAYS[3], generated_papers(DAYS[3], 2))
+    build(storage)
+    after = files(storage)
+    assert before["zh/archive/2023.html"] == after["zh/archive/2023.html"]
+    assert before["zh/archive/index.html"] != after["zh/archive/index.html"]
 
 
 def test_no_day_at_all_still_makes_a_site(tmp_path: Path) -> None:
@@ -336,11 +358,37 @@ def test_an_error_while_writing_ends_the_build_and_the_next_one_repairs_it(stora
     assert "zh/2026-06-02/index.html" in files(storage)
 
 
-def test_the_manifest_is_small(storage: Storage) -> None:
+def test_the_records_are_small_and_a_new_day_reads_no_list_of_another(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_generated_days(storage, listing_days(date(2025, 3, 3), 3), 5)
     build(storage)
-    data = json.loads(storage.read_text("site/.build.json"))
-    assert data["is_complete"] is True
-    assert len(storage.read_bytes("site/.build.json")) < 6_000
+    assert json.loads(storage.read_text("site/.build.json"))["is_complete"] is True
+    assert len(storage.read_bytes("site/.build/2026.json")) < 3_000
+    read: list[str] = []
+    read_bytes = Storage.read_bytes
+
+    def noting(self: Storage, relative: str) -> bytes:
+        read.append(relative)
+        return read_bytes(self, relative)
+
+    write_day(storage, DAYS[3], generated_papers(DAYS[3], 5))
+    monkeypatch.setattr(Storage, "read_bytes", noting)
+    build(storage)
+    assert "site/.build/2026-06.json" in read
+    assert not any(one.startswith("site/.build/2025-") for one in read)
+
+
+def test_papers_pages_go_where_they_are_switched_off(storage: Storage) -> None:
+    build(storage, WITH_PAPERS)
+    assert any("/paper/" in path for path in files(storage))
+    build(storage)
+    assert not any("/paper/" in path for path in files(storage))
+
+
+def test_a_site_of_an_earlier_release_loses_the_files_that_are_no_longer_made(storage: Storage) -> None:
+    for path in ("zh/paper/2606.00001/index.html", "zh/2026-06-01/cs.CL.html", "zh/2026-06-01/cs.CL.bib"):
+        storage.write_text(f"site/{path}", "of an earlier release")
+    storage.write_text("site/.build.json", '{"format": 1, "is_complete": true, "languages": ["zh"], "days": {}, "due_papers": [], "files": []}')
+    assert build(storage).files_removed == 3
 
 
 def test_a_whole_build_has_search_and_statistics(storage: Storage) -> None:
@@ -364,7 +412,8 @@ def test_an_object_store_gets_the_same_site_with_the_same_economy(storage: Stora
     write_day(store, DAYS[3], generated_papers(DAYS[3], 3))
     assert build(store).days_built == 2
     write_day(store, DAYS[3], generated_papers(DAYS[3], 2))
-    assert build(store).files_removed == 1
+    build(store)
+    assert generated_papers(DAYS[3], 3)[-1].arxiv_id not in store.read_text("site/zh/2026-06-04/index.html")
 
 
 def test_this_room_does_not_import_dagster() -> None:

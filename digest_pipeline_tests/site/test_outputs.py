@@ -96,7 +96,7 @@ def test_a_watch_lists_feed_says_why_each_paper_is_there(storage: Storage) -> No
 def test_an_index_that_could_not_be_made_is_reported_until_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = Storage(tmp_path / "data")
     write_generated_days(storage, DAYS[:1], 2, languages=("zh", "ja"))
-    monkeypatch.setattr("digest_pipeline.site.build.update_search", lambda *_: SearchOutcome(problem="1 days are not in the index"))
+    monkeypatch.setattr("digest_pipeline.site.overviews.update_search", lambda *_: SearchOutcome(problem="1 days are not in the index"))
     for _ in range(2):
         assert "not in the index" in build(storage).search_problem
         assert "未能建立搜索索引" in storage.read_text("site/zh/search/index.html")

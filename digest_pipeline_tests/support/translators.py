@@ -66,6 +66,7 @@ def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget |
         "prices": PRICES,
         "grace_seconds": 2.0,
         "progress_seconds": 0.05,
+        "store_patience_seconds": 0.5,
         "least_timeout_seconds": 0.5,
         "now": utc_now,
         "rng": random.Random(7),
@@ -78,8 +79,6 @@ def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget |
         make_client=lambda: OpenAIChatClient(
             api_key=KEY, base_url=url, longest_timeout_seconds=values["paper_timeout_seconds"], connections=at_once, memory=store, now=values["now"]
         ),
-        make_batch_endpoint=lambda: BatchEndpoint(
-            api_key=KEY, base_url=url, timeout_seconds=5.0, memory=store, now=values["now"], first_wait_seconds=0.01
-        ),
+        make_batch_endpoint=lambda: BatchEndpoint(api_key=KEY, base_url=url, timeout_seconds=5.0, memory=store, now=values["now"], most_retries=1),
         **values,
     )

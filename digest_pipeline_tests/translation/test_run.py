@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from digest_pipeline.translation.run import Progress, TranslationOutcome, transl
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import ValidationResult
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai, good_answer
-from digest_pipeline_tests.support.translators import KEY, MODEL, desk_for, papers
+from digest_pipeline_tests.support.translators import KEY, MODEL, desk_for, papers, utc_now
 
 ZH = load_language("zh")
 EN = load_language("en")
@@ -218,12 +219,13 @@ def test_a_request_that_hangs_before_the_speed_is_known_is_given_up_once_it_is(e
     assert time.monotonic() - began < 10, "24 s would be the limit of a request at an endpoint of unknown speed"
 
 
-def test_a_quarantined_paper_is_asked_again_by_the_next_run(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    endpoint.behave = lambda _: Reply(body=completion("no"))
+def test_a_quarantined_paper_is_asked_again_on_the_next_day(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    endpoint.behave = lambda asked: Reply(body=completion("no")) if "Harvest1:" in asked.title else None
     with desk_for(endpoint.url, tmp_path) as translator:
-        assert statuses(translate_papers(papers(1), [ZH], translator)) == ["quarantined"]
-        endpoint.behave = lambda _: None
-        assert statuses(translate_papers(papers(1), [ZH], translator)) == ["translated"]
+        assert statuses(translate_papers(papers(2), [ZH], translator)) == ["quarantined", "translated"]
+    endpoint.behave = lambda _: None
+    with desk_for(endpoint.url, tmp_path, now=lambda: utc_now() + timedelta(days=1)) as translator:
+        assert statuses(translate_papers(papers(2), [ZH], translator)) == ["translated", "translated"]
 
 
 def test_the_fallback_model_is_asked_once_and_its_answer_reused(endpoint: FakeOpenAI, tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_the_fallback_model_is_asked_once_and_its_answer_reused(endpoint: FakeOp
     with desk_for(endpoint.url, tmp_path, fallback_model="fallback-model") as translator:
         outcome = translate_papers(papers(1), [ZH], translator)
         assert outcome.summaries["zh"][0].model == "fallback-model"
-        assert [asked.body["model"] for asked in endpoint.asked] == [MODEL, MODEL, MODEL, "fallback-model"]
+        assert [asked.body["model"] for asked in endpoint.asked][-2:] == [MODEL, "fallback-model"]
         assert translate_papers(papers(1), [ZH], translator).requests == 0
 
 
@@ -431,10 +433,10 @@ def test_credit_that_ends_in_the_middle_keeps_every_answer_that_was_paid(endpoin
 
 
 def test_a_live_run_without_key_or_address_says_what_to_set(tmp_path: Path) -> None:
-    from digest_pipeline.translation.llm.client import make_client
+    from digest_pipeline.translation.llm.client import make_http_client
 
     with pytest.raises(EndpointConfigurationError, match="OPENAI_API_KEY"):
-        make_client(None, None, timeout_seconds=1, connections=1)
+        make_http_client(None, None, timeout_seconds=1, connections=1)
 
 
 def test_an_endpoint_that_refuses_every_paper_is_no_day_of_quarantined_papers(endpoint: FakeOpenAI, tmp_path: Path) -> None:
@@ -588,6 +590,19 @@ def test_the_forecast_counts_only_what_is_not_paid_yet(endpoint: FakeOpenAI, tmp
 # -- the store fails ------------------------------------------------------------------------------------------
 
 
+def test_what_was_answered_while_the_disk_was_full_is_kept_when_there_is_room_again(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    with desk_for(endpoint.url, tmp_path, store_patience_seconds=20.0) as translator:
+        translate_papers(papers(5), [ZH], translator)
+        assert isinstance(translator.store, SqliteCache)
+        limit_pages(translator.store)
+        room = threading.Timer(1.5, limit_pages, (translator.store, 1 << 30))
+        room.start()
+        outcome = translate_papers(papers(40), [ZH], translator)
+        room.join()
+    assert all_translated(outcome)
+    assert endpoint.requests == 40, "nothing is paid twice"
+
+
 def test_a_full_disk_fails_the_run_loudly_and_keeps_what_was_acknowledged(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     with desk_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(5), [ZH], translator)
@@ -601,9 +616,10 @@ def test_a_full_disk_fails_the_run_loudly_and_keeps_what_was_acknowledged(endpoi
         assert translate_papers(papers(60), [ZH], translator).reused == kept
 
 
-def limit_pages(store: SqliteCache) -> None:
+def limit_pages(store: SqliteCache, more: int = 2) -> None:
     """The file may grow by two pages: then SQLite says what it says on a full disk."""
     assert store._connections is not None
-    for connection in store._connections:
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with store._lock:
+        for connection in store._connections:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {pages + more}")

@@ -8,7 +8,8 @@ from dagster import DagsterInstance
 
 from digest_pipeline.calendar import newest_listing_day, previous_weekday
 from digest_pipeline.notify import alerts
-from digest_pipeline.notify.mail import MailDay, public_page, read_mail_day
+from digest_pipeline.notify.mail import public_page, read_mail_day
+from digest_pipeline.notify.mail_sections import MailDay
 from digest_pipeline.orchestration.assets import DIGESTS, SITE
 from digest_pipeline.orchestration.jobs import mail_digest, mail_run_request
 from digest_pipeline.orchestration.partitions import day_of

@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any, NoReturn, TypeVar
-
-import tenacity
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from digest_pipeline.errors import EndpointConfigurationError, EndpointUnavailable
-from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, CapabilityStore, endpoint_name
-from digest_pipeline.translation.llm.errors import Redactor, TryAgain, refuse_if_hopeless
+from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, CapabilityStore, endpoint_name, trusted_certificates
+from digest_pipeline.translation.llm.errors import Redactor, Refusal, TryAgain
+
+if TYPE_CHECKING:
+    import httpx2
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class _Gone(Exception):
 
 
 class BatchEndpoint:
-    """The few calls of an OpenAI-compatible Batch API. Each is tried up to five times where that can help."""
+    """The few calls of an OpenAI-compatible Batch API, tried again by the `openai` package where that can help."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class BatchEndpoint:
         timeout_seconds: float,
         memory: CapabilityStore,
         now: Callable[[], datetime],
-        first_wait_seconds: float = 1.0,
+        most_retries: int = 4,
     ) -> None:
         import openai
 
@@ -66,8 +67,13 @@ class BatchEndpoint:
         self.memory = memory
         self._now = now
         self._redact = Redactor(api_key)
-        self._first_wait_seconds = first_wait_seconds
-        self._client = openai.OpenAI(api_key=api_key or "none", base_url=base_url or OPENAI_ADDRESS, max_retries=0, timeout=timeout_seconds)
+        self._client = openai.OpenAI(
+            api_key=api_key or "none",
+            base_url=base_url or OPENAI_ADDRESS,
+            max_retries=most_retries,
+            timeout=timeout_seconds,
+            http_client=openai.DefaultHttpxClient(verify=trusted_certificates()),
+        )
 
     def probe(self) -> None:
         """Raises EndpointConfigurationError where there is no Batch API, before anything is sent."""
@@ -83,7 +89,7 @@ class BatchEndpoint:
     def create(self, file_id: str, token: str) -> RemoteBatch:
         """One try only: a second one might pay twice. After a failure without an answer, look for the token."""
         with self._explained("create the batch"):
-            made = self._client.batches.create(
+            made = self._client.with_options(max_retries=0).batches.create(
                 input_file_id=file_id, endpoint="/v1/chat/completions", completion_window="24h", metadata={_TOKEN_NAME: token}
             )
             return _remote(made)
@@ -143,43 +149,39 @@ class BatchEndpoint:
     # -- errors ---------------------------------------------------------------------------------------
 
     def _call(self, what: str, action: Callable[[], T]) -> T:
-        attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TryAgain),
-            stop=tenacity.stop_after_attempt(5),
-            wait=tenacity.wait_random_exponential(self._first_wait_seconds, 30),
-            reraise=True,
-        )
         try:
-            for attempt in attempts:
-                with attempt, self._explained(what):
-                    return action()
+            with self._explained(what):
+                return action()
         except TryAgain as error:
             raise EndpointUnavailable(error.message, hint="run again later: what was submitted is recorded") from None
-        raise AssertionError("tenacity ends by returning or raising")
 
     @contextlib.contextmanager
     def _explained(self, what: str) -> Iterator[None]:
+        import httpx2
         import openai
 
         try:
             yield
         except openai.APIStatusError as error:
-            self._fail(what, error.status_code, error.response.text)
-        except openai.APIError as error:
+            raise self._failure(what, error.response) from None
+        except (openai.APIError, httpx2.HTTPError) as error:
             raise TryAgain(f"{self.endpoint} did not {what}: {self._redact(str(error.__cause__ or error))[:300]}") from None
 
-    def _fail(self, what: str, status: int, words: str) -> NoReturn:
-        said = self._redact(" ".join(words.split()))[:300]
+    def _failure(self, what: str, response: httpx2.Response) -> Exception:
+        status, said = response.status_code, self._redact(" ".join(response.text.split()))[:300]
         if status == 404 and what in _OF_THINGS_THAT_END:
-            raise _Gone
+            return _Gone()
         if status in (404, 405, 501):
-            raise EndpointConfigurationError(
+            return EndpointConfigurationError(
                 f"{self.endpoint} has no Batch API: it could not {what} ({status}: {said})", hint="set DIGEST_BATCH=never"
             )
-        refuse_if_hopeless(status, words, said, "", self.endpoint)
-        if status in (408, 409, 425, 429) or status >= 500:
-            raise TryAgain(f"{self.endpoint} did not {what}: {status}, {said}", status=status)
-        raise EndpointConfigurationError(
+        refusal = Refusal.read(status, response.text, response.headers, self._now())
+        failure = refusal.failure(model="", endpoint=self.endpoint, redact=self._redact)
+        if isinstance(failure, EndpointConfigurationError):
+            return failure
+        if isinstance(failure, TryAgain):
+            return TryAgain(f"{self.endpoint} did not {what}: {status}, {said}", status=status)
+        return EndpointConfigurationError(
             f"{self.endpoint} refused to {what} ({status}: {said})", hint="set DIGEST_BATCH=never, or mend what it names"
         )
 

@@ -10,9 +10,11 @@ from typing import Any
 from digest_pipeline.translation.batch.client import BatchEndpoint, RemoteBatch
 from digest_pipeline.translation.batch.leases import batch_lease, kept_alive, open_client
 from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease
-from digest_pipeline.translation.llm.completion import ChatAnswer, Usage, read_completion
+from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer, Usage, read_completion
 from digest_pipeline.translation.translator import Translator
+from digest_pipeline.translation.validation.answer import is_readable
 
+_FIELDS = ("tldr_en",)  # asked for in every language
 _ENDED = ("completed", "expired", "cancelled", "failed")
 
 _LOST_AFTER = timedelta(hours=48)
@@ -114,11 +116,11 @@ def _keep_line(batch: BatchRecord, item: BatchItem, row: dict[str, Any], transla
     response = row.get("response")
     if not isinstance(response, dict) or response.get("status_code") != 200 or not isinstance(response.get("body"), dict):
         return False
-    answer = read_completion(response["body"], batch.model)
+    answer = read_completion(response["body"], batch.model, _FIELDS)
     if answer is None:
         return False
     stored = _stored(batch, item, answer, translator)
-    if answer.text.strip() and answer.finish_reason != "length":
+    if answer.text.strip() and (answer.finish_reason != LENGTH or is_readable(answer.text, _FIELDS)):
         translator.store.put(stored)
         return True
     if not any(earlier.response_id == stored.response_id and earlier.raw == stored.raw for earlier, _ in translator.store.rejected(item.key)):

@@ -80,15 +80,15 @@ def submit(papers: Iterable[Paper], languages: Sequence[Language], translator: T
     Raises SettingsError (a budget without a batch price), EndpointConfigurationError (no Batch API, dead key), EndpointUnavailable.
     """
     with open_client(translator) as endpoint, kept_alive(translator.store):
-        manners = ModelCapabilities.of(translator.model, endpoint.memory.endpoint_memory(endpoint.endpoint, translator.model))
+        capabilities = ModelCapabilities.of(translator.model, endpoint.memory.endpoint_memory(endpoint.endpoint, translator.model))
         counts: Counter[str] = Counter()
-        chosen = _affordable(_unpaid(papers, languages, translator, manners, counts), translator, counts)
+        chosen = _affordable(_unpaid(papers, languages, translator, capabilities, counts), translator, counts)
         probed = False
         for part in _parts(chosen):
             if not probed:
                 endpoint.probe()
                 probed = True
-            sent = _submit_part(part, translator, endpoint, manners)
+            sent = _submit_part(part, translator, endpoint, capabilities)
             counts["submitted"] += sent
             counts["known"] += len(part) - sent
             counts["batches"] += sent > 0
@@ -97,7 +97,7 @@ def submit(papers: Iterable[Paper], languages: Sequence[Language], translator: T
 
 
 def _unpaid(
-    papers: Iterable[Paper], languages: Sequence[Language], translator: Translator, manners: ModelCapabilities, counts: Counter[str]
+    papers: Iterable[Paper], languages: Sequence[Language], translator: Translator, capabilities: ModelCapabilities, counts: Counter[str]
 ) -> Iterator[_Question]:
     """Each question once; those with an answer, in an open batch, or tried in vain are only counted."""
     seen: set[str] = set()
@@ -116,7 +116,7 @@ def _unpaid(
                 counts["left"] += 1
             else:
                 seen.add(keys[0])
-                line = _line(keys[0], paper, prompt, translator, manners)
+                line = _line(keys[0], paper, prompt, translator, capabilities)
                 yield _Question(paper, language, keys[0], len(line), _expected_cost(paper, language, translator))
 
 
@@ -167,7 +167,7 @@ def _parts(questions: Iterator[_Question]) -> Iterator[list[_Question]]:
         yield part
 
 
-def _submit_part(part: Sequence[_Question], translator: Translator, endpoint: BatchEndpoint, manners: ModelCapabilities) -> int:
+def _submit_part(part: Sequence[_Question], translator: Translator, endpoint: BatchEndpoint, capabilities: ModelCapabilities) -> int:
     """Returns how many questions were free and went out."""
     record = _prepared(part, translator, endpoint)
     if not record.items:
@@ -178,7 +178,7 @@ def _submit_part(part: Sequence[_Question], translator: Translator, endpoint: Ba
             for item in record.items:
                 question = by_key[item.key]
                 file.write(
-                    _line(item.key, question.paper, build_request(question.paper, question.language, translator.structured), translator, manners)
+                    _line(item.key, question.paper, build_request(question.paper, question.language, translator.structured), translator, capabilities)
                 )
             file_id = endpoint.upload(file)
         translator.store.update_batch(record.token, state=BatchState.PREPARING, file_id=file_id)
@@ -218,9 +218,10 @@ def _prepared(part: Sequence[_Question], translator: Translator, endpoint: Batch
     return translator.store.prepare_batch(record)
 
 
-def _line(key: str, paper: Paper, prompt: PromptRequest, translator: Translator, manners: ModelCapabilities) -> bytes:
+def _line(key: str, paper: Paper, prompt: PromptRequest, translator: Translator, capabilities: ModelCapabilities) -> bytes:
     request = ChatRequest(
         prompt, prompt.messages, translator.model, f"{paper.arxiv_id}v{paper.version}", TEMPERATURE, most_output_tokens(prompt), 0.0
     )
-    line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": chat_body(request, manners)}
+    body = {name: value for name, value in chat_body(request, capabilities).items() if name not in ("stream", "stream_options")}
+    line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
     return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")

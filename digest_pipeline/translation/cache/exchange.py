@@ -42,7 +42,7 @@ def import_answers(store: ResponseCache, file: Iterable[str]) -> tuple[int, int]
 
 def _exported_line(line: str, number: int) -> Imported:
     try:
-        row = json.loads(line)
+        row = json.loads(line.lstrip("\ufeff"))  # the mark that editors and shells of Windows put before the first line
         reasons = row.get("rejected_for")
         return CachedAnswer.from_json(row), None if reasons is None else tuple(reasons)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -9,6 +9,7 @@ What lives here: one object an answer, and leases made of exclusive creation. Wh
     leases/<key>/<n>                      n counts takeovers from dead owners
     owners/<name>.json                    an owner's last sign of life
     probes/<id>                           empty, and gone again at once: does the store keep the first of two creations?
+    quarantined/<date>/<key>.json         a paper that was given up on that day (UTC)
     endpoints/<hash>.json, batches/open/<token>.json, batches/closed/<date>-<token>.json
 
 Some S3-compatible servers take the condition "only if it is not there" and ignore it. There a lease is the last
@@ -38,7 +39,8 @@ from upath import UPath
 
 from digest_pipeline.errors import AnswerStoreError, storage_errors
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner, is_expired
-from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease, Spending, month_of
+from digest_pipeline.translation.cache.protocol import CacheFull
+from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +204,16 @@ class ObjectStoreCache:
     def remember_endpoint(self, endpoint: str, model: str, memory: Mapping[str, Any]) -> None:
         self._write(_endpoint_name(endpoint, model), dict(memory))
 
+    # -- papers that were given up ------------------------------------------------------------------
+
+    def quarantine(self, papers: Sequence[Quarantine]) -> None:
+        for paper in papers:
+            self._write(f"quarantined/{paper.day}/{paper.key}.json", dataclasses.asdict(paper))
+
+    def quarantined(self, day: str) -> dict[str, Quarantine]:
+        rows = self._read_many(self._names(f"quarantined/{day}")).values()
+        return {row["key"]: Quarantine(**{**row, "flags": tuple(row["flags"])}) for row in rows}
+
     # -- batches ------------------------------------------------------------------------------------
 
     def prepare_batch(self, batch: BatchRecord) -> BatchRecord:
@@ -355,7 +367,8 @@ class ObjectStoreCache:
         try:
             yield
         except storage_errors() as error:
-            raise AnswerStoreError(
+            kind = CacheFull if getattr(error, "errno", None) == errno.ENOSPC else AnswerStoreError
+            raise kind(
                 f"the answer store {self._root} failed: {error}",
                 hint="see its address, credentials and quota, then run again: acknowledged answers are kept",
             ) from error

@@ -13,8 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner
-from digest_pipeline.translation.cache.records import BatchRecord, BatchState, CachedAnswer, Lease, Spending
+from digest_pipeline.translation.cache.records import BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending
+
+
+class CacheFull(AnswerStoreError):
+    """There is no room on the disk: what could not be kept may be kept later."""
 
 
 class ResponseCache(Protocol):
@@ -62,6 +67,12 @@ class ResponseCache(Protocol):
 
     def spending(self, month: str) -> Spending:
         """What the month (`2026-06`, UTC) cost so far, over all processes; zeros where nothing was paid."""
+
+    def quarantine(self, papers: Sequence[Quarantine]) -> None:
+        """Remembers papers that were given up; a later one of the same key takes the place of an earlier one."""
+
+    def quarantined(self, day: str) -> dict[str, Quarantine]:
+        """Those of a UTC day (`2026-06-12`), by key."""
 
     def endpoint_memory(self, endpoint: str, model: str) -> dict[str, Any]:
         """What was learned of an endpoint and model; empty where nothing was."""

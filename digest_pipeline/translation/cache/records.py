@@ -109,6 +109,18 @@ class BatchItem:
     reserved_usd: float
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A paper that was given up, so that it is not paid for again on the same day."""
+
+    key: str
+    day: str
+    """UTC, `2026-06-12`."""
+    settings: str
+    """How it was asked for; another value asks again at once."""
+    flags: tuple[str, ...]
+
+
 class BatchState(StrEnum):
     PREPARING = "preparing"
     """Recorded here, perhaps not yet known to the endpoint: a crash may lie between."""

@@ -23,7 +23,8 @@ from filelock import FileLock
 
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner, is_expired
-from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease, Spending, month_of
+from digest_pipeline.translation.cache.protocol import CacheFull
+from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
 
 _VERSION = 1
 _BUSY_SECONDS = 60.0
@@ -55,6 +56,9 @@ CREATE TABLE IF NOT EXISTS batch_items (
     prompt_sha256 TEXT NOT NULL, schema_version TEXT NOT NULL, reserved_usd REAL NOT NULL, PRIMARY KEY (token, key));
 CREATE INDEX IF NOT EXISTS batch_items_by_key ON batch_items (key);
 """
+_LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS quarantined (key TEXT PRIMARY KEY, day TEXT NOT NULL, settings TEXT NOT NULL, flags TEXT NOT NULL);
+"""  # earlier versions read a file that has them, so the number above stays
 
 
 class SqliteCache:
@@ -200,6 +204,19 @@ class SqliteCache:
         with self._light() as db:
             db.execute("INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?)", (endpoint, model, json.dumps(dict(memory))))
 
+    # -- papers that were given up ------------------------------------------------------------------
+
+    def quarantine(self, papers: Sequence[Quarantine]) -> None:
+        if papers:
+            with self._light() as db:
+                rows = [(paper.key, paper.day, paper.settings, json.dumps(paper.flags, ensure_ascii=False)) for paper in papers]
+                db.executemany("INSERT OR REPLACE INTO quarantined VALUES (?, ?, ?, ?)", rows)
+
+    def quarantined(self, day: str) -> dict[str, Quarantine]:
+        with self._reading() as db:
+            rows = db.execute("SELECT * FROM quarantined WHERE day = ?", (day,)).fetchall()
+        return {row["key"]: Quarantine(row["key"], row["day"], row["settings"], tuple(json.loads(row["flags"]))) for row in rows}
+
     # -- batches ------------------------------------------------------------------------------------
 
     def prepare_batch(self, batch: BatchRecord) -> BatchRecord:
@@ -288,7 +305,8 @@ class SqliteCache:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise AnswerStoreError(f"the answer store {self.path} failed: {error}", hint=_advice(str(error))) from error
+            kind = CacheFull if "full" in str(error) or "No space" in str(error) else AnswerStoreError
+            raise kind(f"the answer store {self.path} failed: {error}", hint=_advice(str(error))) from error
 
     def _connect(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -299,6 +317,7 @@ class SqliteCache:
                 raise AnswerStoreError(f"{self.path} was written by a newer version of this project", hint="update this installation")
             if found < _VERSION:
                 connections[0].executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+            connections[0].executescript(_LATER_TABLES)
         return connections
 
     def _open(self, synchronous: str) -> sqlite3.Connection:

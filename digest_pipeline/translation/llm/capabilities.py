@@ -1,8 +1,8 @@
-"""What an endpoint and model accept: learned from refusals, remembered, never guessed twice.
+"""What an endpoint and model accept: learned from refusals and answers, remembered, never guessed twice.
 
 What lives here: the ladder of structured output (json_schema → json_object → plain), reasoning, temperature, the name of
-the token limit; as parameters of a request, and as lessons drawn from a refusal. What does not: sending (`provider.py`),
-keeping (`store.py`), facts about families of models (`models.toml`).
+the token limit; as parameters of a request, and as lessons drawn from a refusal. What does not: sending, and the lessons
+drawn from answers (`client.py`), keeping (`cache/`), facts about families of models (`models.toml`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ResponseFormat(IntEnum):
 
 
 _TOKEN_FIELDS = ("max_completion_tokens", "max_tokens", "")
-_LONGEST_ROOM = 16.0
+_LARGEST_OUTPUT_FACTOR = 16.0
 _AGAINST_THINKING: tuple[Mapping[str, Any], ...] = tuple({"reasoning_effort": effort} for effort in ("minimal", "none", "low"))
 
 
@@ -41,7 +41,7 @@ class Family:
     reasoning: tuple[Mapping[str, Any], ...] = ()
     temperature: bool = True
     token_field: str = "max_tokens"  # noqa: S105 - tokens of text
-    room: float = 1.0
+    output_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,19 @@ class ModelCapabilities:
     """What to send to one endpoint and model. Each field only ever moves in the direction of asking for less."""
 
     family: Family
-    rung: ResponseFormat = ResponseFormat.JSON_SCHEMA
-    schema_proven: bool = False
-    """JSON_SCHEMA has worked here, so that a 500 is the endpoint's trouble and no refusal of it."""
+    response_format: ResponseFormat = ResponseFormat.JSON_SCHEMA
+    format_works: bool = False
+    """An answer in this format could be read, so that a 500 or a blank answer is no sign against it. An empty or cut one proves nothing."""
     thinks: bool = False
     """The model was seen to think, though its name tells no family that does (an Azure deployment, an alias)."""
     reasoning_refused: int = 0
     """How many of the reasoning parameters to try were refused."""
     temperature_refused: bool = False
     token_fields_refused: tuple[str, ...] = ()
-    room: float = 1.0
+    output_factor: float = 1.0
     """Factor on the limit of output tokens, above 1 for a model that thinks and cannot be stopped."""
+    streams: bool = False
+    """The endpoint refuses to answer in one piece; its events are put together here."""
 
     @classmethod
     def of(cls, model: str, memory: Mapping[str, Any]) -> ModelCapabilities:
@@ -67,28 +69,31 @@ class ModelCapabilities:
         family = family_of(model)
         return cls(
             family=family,
-            rung=ResponseFormat(memory.get("rung", 0)),
-            schema_proven=bool(memory.get("schema_proven", False)),
+            response_format=ResponseFormat(memory.get("rung", 0)),
+            format_works=bool(memory.get("schema_proven", False)),
             thinks=bool(memory.get("thinks", False)),
             reasoning_refused=int(memory.get("reasoning_refused", 0)),
             temperature_refused=bool(memory.get("temperature_refused", False)),
             token_fields_refused=tuple(memory.get("token_fields_refused", ())),
-            room=max(float(memory.get("room", 1.0)), family.room),
+            output_factor=max(float(memory.get("room", 1.0)), family.output_factor),
+            streams=bool(memory.get("streams", False)),
         )
 
     def memory(self) -> dict[str, Any]:
-        """What the store shall remember; `Manners.of` reads it."""
-        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
-        return {**row, "rung": int(self.rung), "token_fields_refused": list(self.token_fields_refused)}
+        """What the cache shall remember, under the names that earlier versions gave it; `of` reads it."""
+        row = {_KEPT_AS.get(f.name, f.name): getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "family"}
+        return {**row, "rung": int(self.response_format), "token_fields_refused": list(self.token_fields_refused)}
 
     def parameters(self, schema: Mapping[str, Any], schema_name: str, temperature: float, most_tokens: int) -> dict[str, Any]:
         """The optional parameters of a chat request."""
-        parameters: dict[str, Any] = dict(self.reasoning)
+        parameters: dict[str, Any] = {**self.reasoning, "stream": self.streams}  # some servers stream unless they are told not to
+        if self.streams:
+            parameters["stream_options"] = {"include_usage": True}
         if self.sends_temperature:
             parameters["temperature"] = temperature
         if self.token_field:
-            parameters[self.token_field] = int(most_tokens * self.room)
-        response_format = _response_format(self.rung, schema, schema_name)
+            parameters[self.token_field] = int(most_tokens * self.output_factor)
+        response_format = _response_format(self.response_format, schema, schema_name)
         if response_format is not None:
             parameters["response_format"] = response_format
         return parameters
@@ -117,19 +122,22 @@ class ModelCapabilities:
     def after_refusal(self, words: str) -> ModelCapabilities | None:
         """The next thing to try after a 400 with these words (message, parameter, code); None where they name nothing we sent."""
         words = words.lower()
+        if not self.streams and "stream" in words:
+            return replace(self, streams=True)
         if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
             return replace(self, reasoning_refused=self.reasoning_refused + 1)
         if self.sends_temperature and "temperature" in words:
             return replace(self, temperature_refused=True)
         if self.token_field and self.token_field in words and not _means_too_large(words):
             return replace(self, token_fields_refused=(*self.token_fields_refused, self.token_field))
-        if self.rung < ResponseFormat.PLAIN and any(name in words for name in _FORMAT_WORDS):
-            return self.a_rung_lower()
+        if self.response_format < ResponseFormat.PLAIN and any(name in words for name in _FORMAT_WORDS):
+            return self.in_a_lower_format()
         return None
 
-    def a_rung_lower(self) -> ModelCapabilities:
+    def in_a_lower_format(self) -> ModelCapabilities:
         """After a refusal: `schema` inside json_object is for servers that cannot say what they lack, so a 400 skips it."""
-        return replace(self, rung=ResponseFormat.JSON_OBJECT if self.rung < ResponseFormat.JSON_OBJECT else ResponseFormat.PLAIN)
+        lower = ResponseFormat.JSON_OBJECT if self.response_format < ResponseFormat.JSON_OBJECT else ResponseFormat.PLAIN
+        return replace(self, response_format=lower, format_works=False)
 
     def with_less(self) -> ModelCapabilities | None:
         """Something optional less, for a refusal that names nothing; None where nothing optional is left."""
@@ -137,27 +145,29 @@ class ModelCapabilities:
             return replace(self, reasoning_refused=len(self._against_thinking))
         if self.sends_temperature:
             return replace(self, temperature_refused=True)
-        if self.rung < ResponseFormat.PLAIN:
-            return self.a_rung_lower()
+        if self.response_format < ResponseFormat.PLAIN:
+            return self.in_a_lower_format()
         return None
 
-    def with_more_room(self) -> ModelCapabilities:
-        return replace(self, room=min(2 * self.room, _LONGEST_ROOM))
+    def with_more_output(self) -> ModelCapabilities:
+        return replace(self, output_factor=min(2 * self.output_factor, _LARGEST_OUTPUT_FACTOR))
 
     def merged(self, other: ModelCapabilities) -> ModelCapabilities:
         """What both have learned, for lessons learned at the same time."""
         return replace(
             self,
-            rung=max(self.rung, other.rung),
-            schema_proven=self.schema_proven or other.schema_proven,
+            response_format=max(self.response_format, other.response_format),
+            format_works=any(one.format_works for one in (self, other) if one.response_format is max(self.response_format, other.response_format)),
             thinks=self.thinks or other.thinks,
             reasoning_refused=max(self.reasoning_refused, other.reasoning_refused),
             temperature_refused=self.temperature_refused or other.temperature_refused,
             token_fields_refused=tuple(dict.fromkeys((*self.token_fields_refused, *other.token_fields_refused))),
-            room=max(self.room, other.room),
+            output_factor=max(self.output_factor, other.output_factor),
+            streams=self.streams or other.streams,
         )
 
 
+_KEPT_AS = {"response_format": "rung", "format_works": "schema_proven", "output_factor": "room"}
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "json mode", "structured output", "schema", "grammar", "guided")
 
 
@@ -165,12 +175,12 @@ def _means_too_large(words: str) -> bool:
     return any(phrase in words for phrase in ("too large", "at most", "exceed", "context length", "maximum context"))
 
 
-def _response_format(rung: ResponseFormat, schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    if rung is ResponseFormat.JSON_SCHEMA:
+def _response_format(response_format: ResponseFormat, schema: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    if response_format is ResponseFormat.JSON_SCHEMA:
         return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
-    if rung is ResponseFormat.JSON_OBJECT_WITH_SCHEMA:
+    if response_format is ResponseFormat.JSON_OBJECT_WITH_SCHEMA:
         return {"type": "json_object", "schema": dict(schema)}
-    return {"type": "json_object"} if rung is ResponseFormat.JSON_OBJECT else None
+    return {"type": "json_object"} if response_format is ResponseFormat.JSON_OBJECT else None
 
 
 def family_of(model: str) -> Family:

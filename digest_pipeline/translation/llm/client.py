@@ -1,47 +1,44 @@
 """The seam to a language model: a small protocol, and its body for every OpenAI-compatible endpoint.
 
-What lives here: one request → one answer or one of four failures, and the validation of what the endpoint sent.
-What does not: retries and pauses (`pacing.py`), what is asked (`prompting.py`), recorded answers (`recorded.py`),
-what an endpoint accepts (`manners.py`). Another kind of provider is one more file with a `ChatProvider` in it.
+What lives here: one request → one answer or one of the failures in `errors.py`, and what is learned on the way of how to
+ask. What does not: retries and pauses (`rate_limit.py`), what is asked (`prompts/`), recorded answers (`recorded.py`),
+what an endpoint accepts (`capabilities.py`), how its answers are read (`completion.py`). Another kind of provider is one
+more file with a `ChatClient` in it.
 
-    EndpointConfigurationError   key, credit, model or address: nobody can go on; names the setting        (errors.py)
-    TryAgain          429, 5xx, no answer in time, HTML with 200: the same may succeed later
-    PaperRefused      this paper cannot be asked here: content filter, longer than the context
-
-Source: OpenAI's API reference for `POST /chat/completions`, and the ways of other servers in the tests.
+One POST needs no more than an HTTP client: the `openai` package takes a second to load and some milliseconds a request,
+reads none of the answers that `completion.py` understands, and is used for the Batch API alone (decision 0012).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import os
+import ssl
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from digest_pipeline import __version__
 from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.capabilities import ModelCapabilities, ResponseFormat
-from digest_pipeline.translation.llm.errors import UNKNOWN_MODEL, error_words, is_about_the_paper, status_in
-from digest_pipeline.translation.llm.retry_after import wait_seconds
+from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer, parse_body, read_completion
+from digest_pipeline.translation.llm.errors import ParameterRefused, Redactor, Refusal, RequestRejected, TryAgain, error_in
 from digest_pipeline.translation.prompts import Message
+from digest_pipeline.translation.validation.answer import is_readable
 
 if TYPE_CHECKING:
-    import openai
-from digest_pipeline.translation.llm.completion import ChatAnswer, read_completion
-from digest_pipeline.translation.llm.errors import Redactor, RequestRejected, TryAgain, refuse_if_hopeless
+    import httpx2
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
-
 _SHOWN = 300  # characters of an endpoint's message that an error repeats
-
 _MOST_LESSONS = 12
-
 _TOKENS_OF_A_THOUGHT = 64
-
-_REFUSALS_BEFORE_A_LOWER_RUNG = 2
+_FAILURES_BEFORE_A_LOWER_FORMAT = 2
+_CREDIT_OF_A_PROVEN_FORMAT = 2  # readable answers that a format seen to work in an earlier run starts with
 
 
 class AnswerForm(Protocol):
@@ -69,27 +66,23 @@ class ChatRequest:
     timeout_seconds: float
     """Of this request, from its first byte to the last of its answer."""
 
-
-class _Unsupported(Exception):
-    """A 400 that may be about a parameter; `words` are what the endpoint said."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(f"{status}: {words}")
-        self.status, self.words = status, words
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(self.prompt.json_schema.get("properties", ()))
 
 
 class ChatClient(Protocol):
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """Raises EndpointConfigurationError, TryAgain or PaperRefused, and nothing else."""
+        """Raises EndpointConfigurationError, TryAgain or RequestRejected, and nothing else."""
 
-    def room(self, model: str) -> float:
+    def output_factor(self, model: str) -> float:
         """By how much the limit of output tokens is raised for a model that thinks; 1.0 for others."""
 
     async def close(self) -> None: ...
 
 
 class CapabilityStore(Protocol):
-    """Where manners are kept between runs; an ResponseCache does."""
+    """Where capabilities are kept between runs; a ResponseCache does."""
 
     def endpoint_memory(self, endpoint: str, model: str) -> dict[str, Any]: ...
 
@@ -97,7 +90,7 @@ class CapabilityStore(Protocol):
 
 
 class OpenAIChatClient:
-    """Any OpenAI-compatible endpoint, through one `AsyncOpenAI`; to be made and used within one event loop."""
+    """Any OpenAI-compatible endpoint; to be made and used within one event loop."""
 
     def __init__(
         self,
@@ -113,147 +106,188 @@ class OpenAIChatClient:
         self._redact = Redactor(api_key)
         self._memory = memory
         self._now = now
-        self._manners: dict[str, ModelCapabilities] = {}
-        self._schema_failures: dict[str, int] = {}
+        self._capabilities: dict[str, ModelCapabilities] = {}
+        self._readable: Counter[tuple[str, ResponseFormat]] = Counter()
+        self._unreadable: Counter[tuple[str, ResponseFormat]] = Counter()
         self._has_answered = False
-        self.client = make_client(api_key, base_url, timeout_seconds=longest_timeout_seconds, connections=connections)
+        self._url = f"{(base_url or OPENAI_ADDRESS).rstrip('/')}/chat/completions"
+        self._http = make_http_client(api_key, base_url, timeout_seconds=longest_timeout_seconds, connections=connections)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        manners = await self._manners_of(request.model)
+        capabilities = await self._capabilities_of(request.model)
         for _ in range(_MOST_LESSONS):
             try:
-                return await self._complete_politely(request, manners)
-            except _Unsupported as refusal:
-                manners = await self._next_manners(request.model, manners, refusal)
+                return await self._complete_and_learn(request, capabilities)
+            except ParameterRefused as refusal:
+                capabilities = await self._after_refusal(request.model, capabilities, refusal)
         raise RequestRejected(f"the endpoint refused {request.about} in every way of asking")
 
-    def room(self, model: str) -> float:
-        return self._manners[model].room if model in self._manners else ModelCapabilities.of(model, {}).room
+    def output_factor(self, model: str) -> float:
+        known = self._capabilities.get(model)
+        return (known or ModelCapabilities.of(model, {})).output_factor
 
     async def close(self) -> None:
-        await self.client.close()
+        await self._http.aclose()
 
     # -- learning -------------------------------------------------------------------------------------
 
-    async def _manners_of(self, model: str) -> ModelCapabilities:
-        if model not in self._manners:
+    async def _capabilities_of(self, model: str) -> ModelCapabilities:
+        if model not in self._capabilities:
             memory = await asyncio.to_thread(self._memory.endpoint_memory, self.endpoint, model)
-            self._manners.setdefault(model, ModelCapabilities.of(model, memory))
-        return self._manners[model]
+            known = self._capabilities.setdefault(model, ModelCapabilities.of(model, memory))
+            if known.format_works:
+                self._readable[model, known.response_format] = max(_CREDIT_OF_A_PROVEN_FORMAT, self._readable[model, known.response_format])
+        return self._capabilities[model]
 
-    async def _complete_politely(self, request: ChatRequest, manners: ModelCapabilities) -> ChatAnswer:
+    async def _complete_and_learn(self, request: ChatRequest, sent: ModelCapabilities) -> ChatAnswer:
         try:
-            answer = await self._send(request, manners)
+            answer = await self._send(request, sent)
         except TryAgain as trouble:
-            lower = self._lower_rung_to_try(request.model, manners, trouble)
+            lower = self._format_to_try_after(request.model, sent, trouble)
             if lower is None:
                 raise
-            manners = lower
-            answer = await self._send(request, manners)
+            sent = lower
+            answer = await self._send(request, sent)
         self._has_answered = True
-        await self._learn(request.model, _after_answer(manners, answer))
-        return answer
+        await self._learn(request.model, self._after_answer(request, sent, answer))
+        return replace(answer, taught=self._capabilities[request.model].response_format > sent.response_format)
 
-    def _lower_rung_to_try(self, model: str, manners: ModelCapabilities, trouble: TryAgain) -> ModelCapabilities | None:
+    def _format_to_try_after(self, model: str, sent: ModelCapabilities, trouble: TryAgain) -> ModelCapabilities | None:
         """llama_cpp.server answers 500 to json_schema; believed after two of them without a success, and once json_object works."""
-        if manners.rung is not ResponseFormat.JSON_SCHEMA or self._manners[model].schema_proven or trouble.status != 500:
+        key = (model, ResponseFormat.JSON_SCHEMA)
+        if sent.response_format is not ResponseFormat.JSON_SCHEMA or self._readable[key] or trouble.status != 500:
             return None
-        self._schema_failures[model] = self._schema_failures.get(model, 0) + 1
-        if self._schema_failures[model] < _REFUSALS_BEFORE_A_LOWER_RUNG:
+        self._unreadable[key] += 1
+        if self._unreadable[key] < _FAILURES_BEFORE_A_LOWER_FORMAT:
             return None
-        return replace(manners, rung=ResponseFormat.JSON_OBJECT_WITH_SCHEMA)
+        return replace(sent, response_format=ResponseFormat.JSON_OBJECT_WITH_SCHEMA)
 
-    async def _next_manners(self, model: str, sent: ModelCapabilities, refusal: _Unsupported) -> ModelCapabilities:
+    def _after_answer(self, request: ChatRequest, sent: ModelCapabilities, answer: ChatAnswer) -> ModelCapabilities:
+        """What an answer teaches: whether its format works here, whether the model thinks unasked, and needs more tokens for it."""
+        reasoning = answer.usage.reasoning_tokens if answer.usage else 0
+        learned = replace(
+            sent, thinks=sent.thinks or reasoning >= _TOKENS_OF_A_THOUGHT or (answer.has_thoughts and answer.was_read_from == "content")
+        )
+        is_readable_answer = is_readable(answer.text, request.fields)
+        if answer.finish_reason == LENGTH and not is_readable_answer:
+            thought_too_long = (answer.usage and reasoning > answer.usage.output_tokens / 2) or (answer.has_thoughts and "{" not in answer.text)
+            if thought_too_long:
+                return learned.with_more_output()
+            if answer.text.strip():
+                return learned  # cut in the middle: it tells nothing of the format
+        key = (request.model, sent.response_format)
+        (self._readable if is_readable_answer else self._unreadable)[key] += 1
+        if is_readable_answer:
+            return replace(learned, format_works=True)
+        if self._unreadable[key] >= _FAILURES_BEFORE_A_LOWER_FORMAT and self._unreadable[key] > self._readable[key]:
+            return learned.in_a_lower_format()
+        return learned
+
+    async def _after_refusal(self, model: str, sent: ModelCapabilities, refusal: ParameterRefused) -> ModelCapabilities:
         """What to try next. A refusal that names what it refuses is remembered at once; another, when asking for less has worked."""
         named = sent.after_refusal(refusal.words)
         if named is not None:
             await self._learn(model, named)
             return named
-        less = None if self._manners[model].schema_proven else sent.with_less()
+        less = None if self._readable[model, sent.response_format] else sent.with_less()
         if less is None:
-            raise RequestRejected(f"the endpoint refused the request ({self._redact(str(refusal))[:_SHOWN]})")
+            raise RequestRejected(refusal.message)
         return less
 
-    async def _learn(self, model: str, manners: ModelCapabilities) -> None:
-        known = self._manners[model]
-        learned = known.merged(manners)
-        if learned != known:
-            self._manners[model] = learned
-            await asyncio.to_thread(self._memory.remember_endpoint, self.endpoint, model, learned.memory())
+    async def _learn(self, model: str, learned: ModelCapabilities) -> None:
+        known = self._capabilities[model]
+        merged = known.merged(learned)
+        if merged != known:
+            self._capabilities[model] = merged
+            await asyncio.to_thread(self._memory.remember_endpoint, self.endpoint, model, merged.memory())
 
     # -- one request ----------------------------------------------------------------------------------
 
-    async def _send(self, request: ChatRequest, manners: ModelCapabilities) -> ChatAnswer:
-        import openai
+    async def _send(self, request: ChatRequest, capabilities: ModelCapabilities) -> ChatAnswer:
+        import httpx2
 
-        body = chat_body(request, manners)  # as extra_body the library sends it as it is, a millisecond faster than it checks messages
+        body = chat_body(request, capabilities)
         try:
             async with asyncio.timeout(request.timeout_seconds):  # the client's own limit starts anew with every blank line
-                raw = await self.client.chat.completions.with_raw_response.create(model=request.model, messages=[], extra_body=body)
-        except TimeoutError:
+                response = await self._http.post(self._url, json=body)
+        except (TimeoutError, httpx2.TimeoutException):
             raise TryAgain(f"no whole answer within {request.timeout_seconds:g} s") from None
-        except openai.APIStatusError as error:
-            self._fail(error.status_code, error_words(error.response.text), error.response.headers, request.model)
-        except openai.APITimeoutError:
-            raise TryAgain(f"no answer within {request.timeout_seconds:g} s") from None
-        except openai.APIError as error:
-            raise TryAgain(f"no connection to {self.endpoint}: {self._redact(str(error.__cause__ or error))[:_SHOWN]}") from None
-        return self._validated(raw.text, raw.headers, request)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise EndpointConfigurationError(f"{self.endpoint} is no address of a model: {error}", hint="see OPENAI_BASE_URL") from None
+        except httpx2.HTTPError as error:
+            raise self._no_connection(error) from None
+        if response.status_code >= 300:
+            raise self._failure(response, request.model)
+        return self._read(response, request, capabilities)
 
-    def _validated(self, text: str, headers: Mapping[str, str], request: ChatRequest) -> ChatAnswer:
+    def _no_connection(self, error: Exception) -> TryAgain | EndpointConfigurationError:
+        said = self._redact(str(error) or type(error).__name__)[:_SHOWN]
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            return EndpointConfigurationError(
+                f"the certificate of {self.endpoint} is not trusted here ({said})", hint="set SSL_CERT_FILE to a file with your own authority"
+            )
+        return TryAgain(f"no connection to {self.endpoint}: {said}")
+
+    def _failure(self, response: httpx2.Response, model: str) -> Exception:
+        refusal = Refusal.read(response.status_code, response.text, response.headers, self._now())
+        return refusal.failure(model=model, endpoint=self.endpoint, redact=self._redact, has_answered=self._has_answered)
+
+    def _read(self, response: httpx2.Response, request: ChatRequest, capabilities: ModelCapabilities) -> ChatAnswer:
         try:
-            body = json.loads(text)
+            body = parse_body(response.text)
         except ValueError:
-            raise TryAgain(f"the endpoint answered 200 with something else than JSON: {self._redact(text.strip()[:80])!r}") from None
-        if not isinstance(body, dict):
-            raise TryAgain("the endpoint answered 200 with JSON that is no object")
-        if body.get("error"):
-            self._fail(status_in(body["error"]), error_words(text), headers, request.model)
-        answer = read_completion(body, request.model)
+            start = self._redact(response.text.strip()[:80])
+            raise TryAgain(f"the endpoint answered {response.status_code} with something else than JSON: {start!r}") from None
+        if (body if isinstance(body, list) else error_in(body)) and read_completion(body, request.model) is None:
+            raise self._failure(response, request.model)
+        answer = read_completion(body, request.model, request.fields)
         if answer is None:
-            raise TryAgain("the endpoint answered 200 without a choice")
-        return answer
-
-    def _fail(self, status: int, words: str, headers: Mapping[str, str], model: str) -> NoReturn:
-        said = self._redact(words)[:_SHOWN]
-        if status in (404, 405) and self._has_answered and not UNKNOWN_MODEL.search(words):
-            raise TryAgain(f"the endpoint, which answered before, now says {status}: {said}", status=status)
-        refuse_if_hopeless(status, words, said, model, self.endpoint)
-        if status == 429 or status in (408, 409, 425) or status >= 500:
-            wait = wait_seconds(headers, self._now())
-            raise TryAgain(f"the endpoint answered {status}: {said}", status=status, wait_seconds=wait)
-        if is_about_the_paper(words):
-            raise RequestRejected(f"the endpoint refused the paper ({status}: {said})")
-        raise _Unsupported(status, words)
+            raise TryAgain(f"the endpoint answered {response.status_code} without a choice")
+        if answer.finish_reason == "content_filter" and not answer.text.strip():
+            raise RequestRejected("the endpoint refused the paper (content_filter)")
+        limit = int(request.most_output_tokens * capabilities.output_factor) if capabilities.token_field else None
+        return answer.asked_as(capabilities.response_format, limit)
 
 
-def _after_answer(manners: ModelCapabilities, answer: ChatAnswer) -> ModelCapabilities:
-    """What an answer teaches: json_schema works; the model thinks unasked, or so long that the answer was cut off."""
-    reasoning = answer.usage.reasoning_tokens if answer.usage else 0
-    if answer.finish_reason == "length" and answer.usage and reasoning > answer.usage.output_tokens / 2:
-        manners = manners.with_more_room()
-    return replace(
-        manners,
-        schema_proven=manners.schema_proven or manners.rung is ResponseFormat.JSON_SCHEMA,
-        thinks=manners.thinks or reasoning >= _TOKENS_OF_A_THOUGHT,
-    )
+def make_http_client(api_key: str | None, base_url: str | None, *, timeout_seconds: float, connections: int) -> httpx2.AsyncClient:
+    """One client for one event loop. The environment's proxies and certificates hold; a local endpoint needs no key.
 
-
-def make_client(api_key: str | None, base_url: str | None, *, timeout_seconds: float, connections: int) -> openai.AsyncOpenAI:
-    """One client for one event loop, without retries of its own. A local endpoint needs no key, the library does."""
+    Raises EndpointConfigurationError where there is no key, or a proxy's address cannot be used.
+    """
     import httpx2
-    import openai
 
     if api_key is None and base_url is None:
         raise EndpointConfigurationError("there is no key for the model", hint="set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key")
-    limits = httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8)
-    return openai.AsyncOpenAI(
-        api_key=api_key or "none",
-        base_url=base_url or OPENAI_ADDRESS,
-        max_retries=0,
-        timeout=timeout_seconds,
-        http_client=openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout_seconds),
-    )
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    for name, header in (("OPENAI_ORG_ID", "OpenAI-Organization"), ("OPENAI_PROJECT_ID", "OpenAI-Project")):
+        if os.environ.get(name):
+            headers[header] = os.environ[name]
+    try:
+        return httpx2.AsyncClient(
+            headers={**headers, "User-Agent": f"digest-pipeline/{__version__}"},
+            limits=httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8),
+            timeout=timeout_seconds,
+            verify=trusted_certificates(),
+            follow_redirects=True,
+        )
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        raise EndpointConfigurationError(
+            f"the proxy of the environment cannot be used: {error}", hint="see HTTPS_PROXY, ALL_PROXY, NO_PROXY"
+        ) from None
+
+
+def trusted_certificates() -> ssl.SSLContext | bool:
+    """True for what `httpx2` trusts by itself (the system's, SSL_CERT_FILE, SSL_CERT_DIR); with REQUESTS_CA_BUNDLE also what is in there."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if not bundle:
+        return True
+    try:
+        context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or None)
+        is_folder = os.path.isdir(bundle)  # noqa: PTH112 - as requests tells them apart
+        context.load_verify_locations(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+    except (OSError, ssl.SSLError) as error:
+        raise EndpointConfigurationError(f"REQUESTS_CA_BUNDLE={bundle} holds no certificates: {error}", hint="see REQUESTS_CA_BUNDLE") from None
+    return context
 
 
 def endpoint_name(base_url: str | None) -> str:
@@ -263,8 +297,8 @@ def endpoint_name(base_url: str | None) -> str:
     return f"{host}{parts.path}".rstrip("/")
 
 
-def chat_body(request: ChatRequest, manners: ModelCapabilities) -> dict[str, Any]:
+def chat_body(request: ChatRequest, capabilities: ModelCapabilities) -> dict[str, Any]:
     """The JSON body of `POST /chat/completions`."""
     prompt = request.prompt
-    parameters = manners.parameters(prompt.json_schema, prompt.schema_name, request.temperature, request.most_output_tokens)
+    parameters = capabilities.parameters(prompt.json_schema, prompt.schema_name, request.temperature, request.most_output_tokens)
     return {"model": request.model, "messages": list(request.messages), **parameters}

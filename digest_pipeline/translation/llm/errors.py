@@ -1,15 +1,31 @@
-"""What an endpoint's refusal means."""
+"""What an endpoint's refusal means: for this paper, for this moment, or for everybody and for good.
+
+What lives here: an error's status, code, type and words → one of the failures below; keys taken out of what is shown.
+What does not: how long to wait (`retry_after.py`), waiting and trying again (`rate_limit.py`, `attempts.py`).
+
+    EndpointConfigurationError   key, credit, model or address: nobody can go on; names the setting        (errors.py)
+    TryAgain                     429, 5xx, no answer in time, HTML with 200: the same may succeed later
+    RequestRejected              this paper cannot be asked here: content filter, longer than the context
+    ParameterRefused             a parameter of ours is not known here: to be asked with less
+
+A limit is not an empty purse, though both come as 429 and speak of quota and billing: the code and type are believed
+first, then an express wait, the words last. Sources: OpenAI's, Google's, Zhipu's, Moonshot's, SiliconFlow's and Alibaba's
+tables of errors, and public reports of each (continue#9570, continue#11823, OpenManus#438, DocsGPT#287).
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from digest_pipeline.errors import EndpointConfigurationError, TranslationError
+from digest_pipeline.translation.llm.retry_after import told_wait_seconds, wait_seconds
 
-if TYPE_CHECKING:
-    pass
+_SHOWN = 300  # characters of an endpoint's message that an error repeats
 
 
 class TryAgain(TranslationError):
@@ -31,6 +47,14 @@ class RequestRejected(TranslationError):
     """The endpoint refuses what it was asked about this paper; other papers may pass."""
 
 
+class ParameterRefused(TranslationError):
+    """A 4xx that may be about a parameter; `words` are what the endpoint said."""
+
+    def __init__(self, message: str, words: str) -> None:
+        super().__init__(message)
+        self.words = words
+
+
 class Redactor:
     """Takes keys out of texts that people or logs will see."""
 
@@ -45,66 +69,176 @@ class Redactor:
         return self._KEY_LIKE.sub("(key)", text)
 
 
-_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|insufficient (?:balance|credit|funds)|credit balance|billing", re.I)
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refusal as it was read. `words` are message, code, type and parameter in one line, or the start of what came instead."""
 
-UNKNOWN_MODEL = re.compile(
+    status: int
+    words: str
+    codes: frozenset[str]
+    """Code, type and status word, in lower case."""
+    told_wait_seconds: float | None
+    """Only where the refusal itself asks to wait."""
+    wait_seconds: float | None
+
+    @classmethod
+    def read(cls, status: int, text: str, headers: Mapping[str, str], now: datetime) -> Refusal:
+        """`status` 200: an error object in an answer, whose own code counts."""
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = None
+        error = error_in(body)
+        words, codes = (_words(error), _codes(error)) if error is not None else (" ".join(text.split())[:500], frozenset[str]())
+        waits = (told_wait_seconds(headers, now, body, words), wait_seconds(headers, now, body, words))
+        return cls(status if status >= 400 else _status_of(words, codes), words, codes, *waits)
+
+    def failure(self, *, model: str, endpoint: str, redact: Redactor, has_answered: bool = False) -> TranslationError:
+        """The error to raise. `has_answered`: the endpoint answered before, so that a 404 is a moment's trouble."""
+        shown = redact(self.words)[:_SHOWN]
+        said = f"{self.status}: {shown}"
+        if self.is_out_of_credit:
+            return EndpointConfigurationError(
+                f"the account's credit at {endpoint} is used up ({said})",
+                hint="add credit to the account, or set OPENAI_API_KEY to another one's key",
+            )
+        if self._is_temporary:
+            return TryAgain(f"the endpoint answered {said}", status=429 if self._says_limit else self.status, wait_seconds=self.wait_seconds)
+        if self._refuses_the_key:
+            return EndpointConfigurationError(
+                f"{endpoint} refuses the key ({said})", hint="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
+            )
+        if self.status in (400, 403, 404, 422) and _MODEL.search(self.words):
+            return EndpointConfigurationError(
+                f"{endpoint} does not know the model {model!r} ({said})", hint="set DIGEST_MODEL to a model of this endpoint"
+            )
+        if self.status in (404, 405) and has_answered:
+            return TryAgain(f"the endpoint, which answered before, now says {said}", status=self.status)
+        if self.status in (404, 405):
+            return EndpointConfigurationError(f"{endpoint} has no chat endpoint ({said})", hint="set OPENAI_BASE_URL to the address that ends in /v1")
+        if _PAPER.search(self.words):
+            return RequestRejected(f"the endpoint refused the paper ({said})")
+        return ParameterRefused(f"the endpoint refused the request ({said})", self.words)
+
+    @property
+    def is_out_of_credit(self) -> bool:
+        """No wait can help: 402, a code that says so, or words where nothing else speaks for a limit."""
+        if self.status == 402 or self.codes & _CODES_OF_CREDIT:
+            return True
+        if self.status not in (400, 403, 429) or self._says_limit:
+            return False
+        return _NO_CREDIT.search(self.words) is not None or (_MENTIONS_CREDIT.search(self.words) is not None and not _LIMIT.search(self.words))
+
+    @property
+    def _says_limit(self) -> bool:
+        """A limit by code, type or an express wait; the words are not asked."""
+        has_code = any(code in _CODES_OF_LIMIT or code.startswith(("rate_limit", "throttling", "limit_")) for code in self.codes)
+        return has_code or (self.status in (403, 429) and self.told_wait_seconds is not None)
+
+    @property
+    def _is_temporary(self) -> bool:
+        return self._says_limit or self.status in (408, 409, 425, 429) or self.status >= 500
+
+    @property
+    def _refuses_the_key(self) -> bool:
+        if self.status == 401 or (self.status in (400, 403) and _KEY.search(self.words)):
+            return True
+        return self.status == 403 and not _PAPER.search(self.words) and not _MODEL.search(self.words)
+
+
+_CODES_OF_CREDIT = frozenset(
+    [
+        "insufficient_quota",
+        "insufficient_balance",
+        "insufficient_user_quota",
+        "insufficient_funds",
+        "insufficient_credits",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "exceeded_current_quota_error",
+        "arrearage",
+        "accountoverdueerror",
+        "quota_not_enough",
+        "1113",
+        "30001",
+    ]
+)
+_CODES_OF_LIMIT = frozenset(
+    [
+        "rate_limit",
+        "requests",
+        "tokens",
+        "resource_exhausted",
+        "too_many_requests",
+        "toomanyrequests",
+        "ratelimitexceeded",
+        "engine_overloaded_error",
+        "overloaded_error",
+        "server_overloaded",
+        "1302",
+        "1303",
+        "1305",
+    ]
+)
+_NO_CREDIT = re.compile(
+    r"insufficient[ _](?:account )?(?:balance|credits?|funds)|(?:balance|credits?|funds)\b.{0,40}?\b(?:insufficient|not enough|exhausted|too low|used up|run out)"
+    r"|not enough (?:balance|credits?|funds)|out of credits?|credit balance|余额不足|欠费|账户余额|額度不足|额度不足|残高不足",
+    re.I,
+)
+_MENTIONS_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing|quota", re.I)
+_LIMIT = re.compile(
+    r"rate.?limit|too many|per[ -](?:second|minute|hour|day)|\b[rt]p[mds]\b|concurren|(?:try again|retry) (?:in|after|later)|overloaded|throttl|限流|频率|并发|稍后",
+    re.I,
+)
+_MODEL = re.compile(
     r"model_not_found|(?:unknown|invalid|no such|unsupported) model|model\b.{0,120}?(?:does not exist|not found|not exist|is not available)",
     re.I | re.S,
 )
-
 _KEY = re.compile(r"invalid_api_key|no_db_connection|(?:incorrect|invalid) api key|api key (?:not valid|is invalid)", re.I)
-
 _PAPER = re.compile(
-    r"content_filter|content management policy|content_policy|moderation|flagged|context_length_exceeded|context length|maximum context|too many tokens|prompt is too long",
+    r"content_filter|content management policy|content_policy|moderation|flagged|context_length_exceeded|context length|maximum context|too many tokens"
+    r"|prompt is too long|data_inspection_failed|inappropriate content",
     re.I,
 )
 
 
-def refuse_if_hopeless(status: int, words: str, said: str, model: str, endpoint: str) -> None:
-    """Raises EndpointConfigurationError where no retry can help, naming the setting; `said` is the scrubbed text to show."""
-    if status == 402 or (status in (400, 403, 429) and _CREDIT.search(words)):
-        raise EndpointConfigurationError(
-            f"the account's credit at {endpoint} is used up ({status}: {said})", hint="add credit, or set another OPENAI_API_KEY"
-        )
-    if (
-        status == 401
-        or (status in (400, 403) and _KEY.search(words))
-        or (status == 403 and not is_about_the_paper(words) and not UNKNOWN_MODEL.search(words))
-    ):
-        raise EndpointConfigurationError(
-            f"{endpoint} refuses the key ({status}: {said})", hint="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
-        )
-    if status in (400, 403, 404, 422) and UNKNOWN_MODEL.search(words):
-        raise EndpointConfigurationError(
-            f"{endpoint} does not know the model {model!r} ({status}: {said})", hint="set DIGEST_MODEL to a model of this endpoint"
-        )
-    if status in (404, 405):
-        raise EndpointConfigurationError(
-            f"{endpoint} has no chat endpoint ({status}: {said})", hint="set OPENAI_BASE_URL to the address that ends in /v1"
-        )
+def error_in(body: Any) -> Any:
+    """The error that a body holds, whatever its form: an object, a sentence, a list of one; None where it holds none."""
+    if isinstance(body, list) and body:
+        return error_in(body[0])
+    if not isinstance(body, dict):
+        return None
+    for name in ("error", "errors", "detail"):
+        if body.get(name):
+            return body[name][0] if isinstance(body[name], list) else body[name]
+    base = body.get("base_resp")  # MiniMax
+    if isinstance(base, dict) and base.get("status_code"):
+        return {"message": base.get("status_msg"), "code": base["status_code"]}
+    is_error = (
+        "choices" not in body
+        and (isinstance(body.get("message"), str) or isinstance(body.get("msg"), str))
+        and body.keys() & {"code", "status", "type"}
+    )
+    return body if is_error else None
 
 
-def is_about_the_paper(words: str) -> bool:
-    return _PAPER.search(words) is not None
-
-
-def error_words(text: str) -> str:
-    """An error body's message, code, type and parameter in one line, or the start of what came instead."""
-    try:
-        error = json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        return " ".join(text.split())[:500]
+def _words(error: Any) -> str:
     if not isinstance(error, dict):
         return str(error)[:500]
-    return " ".join(str(error[name]) for name in ("message", "code", "type", "param") if error.get(name))[:1000]
+    return " ".join(str(error[name]) for name in ("message", "msg", "status", "code", "type", "param") if error.get(name))[:1000]
 
 
-def status_in(error: Any) -> int:
+def _codes(error: Any) -> frozenset[str]:
+    if not isinstance(error, dict):
+        return frozenset()
+    return frozenset(str(error[name]).lower() for name in ("code", "type", "status") if isinstance(error.get(name), str | int))
+
+
+def _status_of(words: str, codes: frozenset[str]) -> int:
     """The status that an error object inside a 200 stands for; 500 where it does not say."""
-    code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(code, int) or (isinstance(code, str) and code.isdigit()):
-        return int(code) if 400 <= int(code) <= 599 else 500
-    words = json.dumps(error)
-    if _CREDIT.search(words) or "rate_limit" in words:
+    for code in codes:
+        if code.isdigit() and 400 <= int(code) <= 599:
+            return int(code)
+    if codes & (_CODES_OF_CREDIT | _CODES_OF_LIMIT) or _NO_CREDIT.search(words) or _MENTIONS_CREDIT.search(words) or _LIMIT.search(words):
         return 429
-    return 401 if _KEY.search(words) else 404 if UNKNOWN_MODEL.search(words) else 500
+    return 401 if _KEY.search(words) else 404 if _MODEL.search(words) else 500

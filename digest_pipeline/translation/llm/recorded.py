@@ -34,7 +34,7 @@ class RecordedClient:
         text = json.dumps(as_model_answer(request.prompt, fields), ensure_ascii=False)
         return ChatAnswer(text, RECORDED_MODEL, f"recorded-{request.about}", "stop", Usage(0, 0))
 
-    def room(self, model: str) -> float:  # noqa: ARG002 - the same for all
+    def output_factor(self, model: str) -> float:  # noqa: ARG002 - the same for all
         return 1.0
 
     async def close(self) -> None:

@@ -64,8 +64,8 @@ class LazyClient:
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         return await (await self.open()).complete(request)
 
-    def room(self, model: str) -> float:
-        return self._provider.room(model) if self._provider else 1.0
+    def output_factor(self, model: str) -> float:
+        return self._provider.output_factor(model) if self._provider else 1.0
 
     async def close(self) -> None:
         if self._provider is not None:

@@ -1,7 +1,7 @@
 """What can be wrong with a model's answer: the codes, in one table.
 
 What lives here: the codes, which of them reject an answer, and what each one checks. What does not: the checks
-themselves (`checks.py`, `prompting.parse_answer`) and the words readers see ([labels.flags] of each language file).
+themselves (`reject.py`, `warn.py`, `answer.py`) and the words readers see ([labels.flags] of each language file).
 The table in `docs/` is generated from `FLAG_RULES`. Rates are of 65,538 real translations that were examined.
 """
 
@@ -53,6 +53,7 @@ class FlagCode(StrEnum):
     SOURCE_UNBALANCED = "source-unbalanced"
     BUDGET_REACHED = "budget-reached"
     BATCH_OPEN = "batch-open"
+    ASKED_TODAY = "asked-today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,16 @@ class QualityFlag:
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
 
+    @classmethod
+    def parse(cls, text: str) -> QualityFlag:
+        """Of a row's flag. Raises ValueError for a code that there is not."""
+        code, _, detail = text.partition(": ")
+        return cls(FlagCode(code), detail)
 
-def code_of(flag: str) -> str:
+
+def code_of(flag: str | QualityFlag) -> str:
     """The code of a row's flag: `number-lost: 4.5` → `number-lost`; for counts over time and for readers' words."""
-    return flag.partition(":")[0].strip()
+    return str(flag).partition(":")[0].strip()
 
 
 _R, _W = FlagKind.REJECTION, FlagKind.WARNING
@@ -114,7 +121,7 @@ FLAG_RULES: dict[FlagCode, FlagRule] = {
         FlagRule(FlagCode.CHAT_MARK, _R, "control words of chat templates: an injected instruction came through"),
         FlagRule(FlagCode.NO_ANSWER, _R, "no usable answer came in the time or number of attempts allowed"),
         FlagRule(FlagCode.NUMBER_LOST, _W, "a number of the abstract is not in the translation", "8.5 %"),
-        FlagRule(FlagCode.NUMBER_INVENTED, _W, "a number of the translation is not in the abstract", "0.4 %"),
+        FlagRule(FlagCode.NUMBER_INVENTED, _W, "a number of the translation or of a TL;DR is not in the paper", "0.4 %"),
         FlagRule(FlagCode.NAME_LOST, _W, "the system's name in the title, or a name in the abstract, is not in the translation", "titles 4.0–7.1 %"),
         FlagRule(FlagCode.TLDR_SENTENCES, _W, "the TL;DR has more than one sentence", "28 %"),
         FlagRule(FlagCode.TLDR_LONG, _W, "the TL;DR is longer than the language's limit"),
@@ -124,6 +131,9 @@ FLAG_RULES: dict[FlagCode, FlagRule] = {
         FlagRule(FlagCode.SOURCE_UNBALANCED, _W, "the source has an odd number of $, so that its mathematics could not be protected", "0.4 %"),
         FlagRule(FlagCode.BUDGET_REACHED, FlagKind.DEFERRAL, "asking would pass the limit of a run's or a month's spending"),
         FlagRule(FlagCode.BATCH_OPEN, FlagKind.DEFERRAL, "the paper's batch has no answer yet"),
+        FlagRule(
+            FlagCode.ASKED_TODAY, FlagKind.DEFERRAL, "a paper given up is asked for once a day (UTC), or after model, prompt or endpoint change"
+        ),
     )
 }
 

@@ -30,9 +30,9 @@ class ValidationResult:
         return self.texts is not None
 
     @property
-    def flags(self) -> tuple[str, ...]:
-        """For the row: the warnings of an accepted answer, the reasons of a rejected one, as `code: detail`."""
-        return tuple(map(str, self.rejections or self.warnings))
+    def flags(self) -> tuple[QualityFlag, ...]:
+        """For the row: the warnings of an accepted answer, the reasons of a rejected one."""
+        return self.rejections or self.warnings
 
 
 def validate(request: PromptRequest, text: str) -> ValidationResult:

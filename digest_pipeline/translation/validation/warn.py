@@ -33,6 +33,15 @@ def _numbers(request: PromptRequest, answer: Answer, _restored: Answer) -> Itera
         yield QualityFlag(FlagCode.NUMBER_INVENTED, _listed(invented))
 
 
+def _numbers_of_the_tldr(request: PromptRequest, answer: Answer, _restored: Answer) -> Iterator[QualityFlag]:
+    """A TL;DR need not have a number, but has none of its own."""
+    source = f"{request.source_title} {request.source_abstract}"
+    for name, language in (("tldr", request.language), ("tldr_en", load_language("en"))):
+        invented = numbers_and_names.numbers_invented(source, without_placeholders(getattr(answer, name)), language)
+        if invented:
+            yield QualityFlag(FlagCode.NUMBER_INVENTED, f"{name}: {_listed(invented)}")
+
+
 def _names(request: PromptRequest, answer: Answer, restored: Answer) -> Iterator[QualityFlag]:
     if not request.language.is_translated_into:
         return
@@ -91,6 +100,7 @@ def _listed(values: list[str]) -> str:
 
 WARNING_CHECKS: tuple[Callable[[PromptRequest, Answer, Answer], Iterator[QualityFlag]], ...] = (
     _numbers,
+    _numbers_of_the_tldr,
     _names,
     _tldr,
     _glossary,

@@ -318,6 +318,14 @@ def test_a_store_is_carried_whole_and_taken_in_once(opener: Opener, tmp_path: Pa
     assert other.spending("2026-06") == source.spending("2026-06")
 
 
+def test_an_export_with_a_byte_order_mark_is_taken_in(tmp_path: Path, clock: Clock) -> None:
+    source, other = SqliteCache(tmp_path / "a.sqlite", clock), SqliteCache(tmp_path / "b.sqlite", clock)
+    source.put(answer("a" * 64))
+    file = io.StringIO()
+    export_answers(source, file)
+    assert import_answers(other, ("\ufeff" + file.getvalue()).splitlines()) == (1, 0)
+
+
 def test_a_torn_export_names_its_line(opener: Opener) -> None:
     with pytest.raises(AnswerStoreError, match="line 2"):
         import_answers(opener(), ["", '{"key": '])

@@ -31,7 +31,7 @@ def codes(result: ValidationResult) -> set[str]:
 def test_a_faithful_answer_passes_without_a_flag_in_every_language(tag: str) -> None:
     result = judged(tag)
     assert result.is_accepted
-    assert result.flags == ()
+    assert not result.flags
 
 
 def test_an_accepted_answer_has_its_formulas_citations_and_links_back() -> None:
@@ -84,7 +84,7 @@ def test_an_answer_that_is_none_is_named(text: str, code: FlagCode) -> None:
 def test_a_blank_field_is_rejected(field: str) -> None:
     result = judged(**{field: "  "})
     assert codes(result) == {FlagCode.FIELD_MISSING}
-    assert field in result.flags[0]
+    assert field in str(result.flags[0])
 
 
 REJECTED: list[tuple[str, FlagCode, Callable[[], dict[str, str]]]] = [
@@ -160,7 +160,7 @@ WARNED: list[tuple[str, str, dict[str, str]]] = [
     ("the system's name is lost from the title", "name-lost: title: LumaRank", {"translated_title": "用 ⟦1⟧ 个共享注意力头加速段落重排序"}),
     ("the system's name is lost from the abstract", "name-lost: abstract: LumaRank", {"translated_abstract": ABSTRACT.replace("LumaRank", "该方法")}),
     ("the summary has two sentences", "tldr-sentences: tldr has 2 sentences", {"tldr": "该方法共享注意力头。它快四倍。"}),
-    ("the English summary has two sentences", "tldr-sentences: tldr_en has 2 sentences", {"tldr_en": "It shares heads. It is fast, e.g. 4.5 times."}),
+    ("the English summary has two sentences", "tldr-sentences: tldr_en has 2 sentences", {"tldr_en": "It shares heads. It is fast, e.g. at 41 ms."}),
     ("the summary is long", "tldr-long: tldr has 180 characters", {"tldr": "".join(chr(0x4E00 + i * 7) for i in range(180))}),
     ("a term drifted", "glossary: latency → 延迟", {"translated_abstract": ABSTRACT.replace("延迟", "时间")}),
     ("mathematics was added", "mathematics-invented: tldr: more $ than the source has", {"tldr": "复杂度为 $O(n)$ 的重排序方法。"}),
@@ -172,14 +172,14 @@ WARNED: list[tuple[str, str, dict[str, str]]] = [
 def test_a_doubtful_answer_is_used_and_flagged(flag: str, changes: dict[str, str]) -> None:
     result = judged(**changes)
     assert result.is_accepted
-    assert result.flags == (flag,)
+    assert tuple(map(str, result.flags)) == (flag,)
 
 
 def test_an_odd_number_of_dollars_in_the_source_is_said() -> None:
     request = build_request(paper(title="A cost of $7", abstract="Runs cost us $7 in all."), load_language("zh"))
     result = validate(request, answer(translated_title="7 $ 的成本", translated_abstract="总共花费 $7。", tldr="总共花费 7 美元。"))
     assert result.is_accepted
-    assert "source-unbalanced: odd number of $ in the source" in result.flags
+    assert "source-unbalanced: odd number of $ in the source" in map(str, result.flags)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_an_odd_number_of_dollars_in_the_source_is_said() -> None:
 def test_numbers_may_be_written_in_the_languages_own_way(source: str, translation: str) -> None:
     request = build_request(paper(title="Counting", abstract=source), load_language("zh"))
     result = validate(request, answer(translated_title="计数", translated_abstract=translation, tldr="一种计数方法。"))
-    assert [flag for flag in result.flags if flag.startswith("number")] == []
+    assert [flag for flag in result.flags if flag.code.startswith("number")] == []
 
 
 def test_a_title_of_names_alone_may_stay_as_it_is() -> None:
@@ -266,3 +266,11 @@ def test_the_table_for_the_documents_has_a_row_for_each_code() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == [str(code) for code in FLAG_RULES]
     assert "| `number-lost` | warning | a number of the abstract is not in the translation | 8.5 % | a number may be missing |" in rows
+
+
+@pytest.mark.parametrize("field", ["tldr", "tldr_en"])
+def test_a_number_that_only_the_summary_has_is_flagged(field: str) -> None:
+    sentence = {"tldr": "LumaRank 使段落重排序提速 7.5 倍。", "tldr_en": "LumaRank reranks passages 7.5 times faster."}[field]
+    result = judged(**{field: sentence})
+    assert result.is_accepted
+    assert f"number-invented: {field}: 7.5" in map(str, result.flags)

@@ -1,0 +1,65 @@
+"""The days at hand in one reader's order, and the table of it.
+
+What lives here: ranking days out of a data directory, `rankings/date=<day>/profile=<name>/rankings.parquet`. What does not: how a
+day is ordered (`rank.py`) and who the reader is (`profiles.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import pyarrow as pa
+
+from digest_pipeline import tables
+from digest_pipeline.ranking.papers_at_hand import PapersAtHand
+from digest_pipeline.ranking.rank import RankedPaper, Ranker, Reason, Taste
+from digest_pipeline.storage import Storage
+
+
+def rank_days(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> Iterator[tuple[date, list[RankedPaper]]]:
+    """Each day at hand among `days` by itself, best first; days that are not kept are passed over."""
+    ranker: Ranker | None = None
+    space = None
+    for day in days:
+        if day not in at_hand.days:
+            continue
+        keys = [paper.key for paper in at_hand.of_day(day)]
+        around = at_hand.space_around(day)
+        if around is None or not taste.liked:
+            yield day, [RankedPaper(key, place, 0.5, "", ()) for place, key in enumerate(sorted(keys, reverse=True), 1)]
+            continue
+        if ranker is None or around is not space:
+            space, ranker = around, Ranker(around, taste)
+        yield day, ranker.rank(keys)
+
+
+def rankings_file(day: date, profile: str) -> str:
+    """Below the data directory."""
+    return f"{tables.partition_folder('rankings', day)}/profile={profile}/rankings.parquet"
+
+
+def write_rankings(storage: Storage, day: date, profile: str, ranked: Sequence[RankedPaper]) -> None:
+    """The table of one day and profile, replacing what was there."""
+    rows = [
+        {
+            "arxiv_id": paper.arxiv_id,
+            "rank": paper.rank,
+            "score": paper.score,
+            "interest": paper.interest,
+            "why": [{"key": reason.key, "title": reason.title, "share": reason.share} for reason in paper.why],
+        }
+        for paper in ranked
+    ]
+    storage.write_table(rankings_file(day, profile), pa.Table.from_pylist(rows, schema=tables.RANKINGS))
+
+
+def read_rankings(storage: Storage, day: date, profile: str) -> list[RankedPaper]:
+    """Best first; empty where the day is not ranked for the profile."""
+    file = rankings_file(day, profile)
+    if not storage.exists(file):
+        return []
+    return [
+        RankedPaper(r["arxiv_id"], r["rank"], r["score"], r["interest"], tuple(Reason(w["key"], w["title"], w["share"]) for w in r["why"]))
+        for r in storage.read_table(file, tables.RANKINGS).to_pylist()
+    ]

@@ -1,0 +1,246 @@
+"""`digest rank`, `digest vote`, `digest profile`: a reader's own order of the days.
+
+What lives here: arguments and words. What does not: ranking, libraries and votes (`ranking/`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import click
+
+from digest_pipeline.clients import arxiv_client, utc_now
+from digest_pipeline.errors import ArxivUnavailable, DigestError, SettingsError, SourceError
+from digest_pipeline.ranking.features import Document
+from digest_pipeline.ranking.library import Library, Problem, read_library
+from digest_pipeline.ranking.lookup import AskArxiv, KnownPapers, asks, documents_of, nobody
+from digest_pipeline.ranking.papers_at_hand import PapersAtHand
+from digest_pipeline.ranking.profiles import Profile, find_profile, load_profiles
+from digest_pipeline.ranking.rank import RankedPaper, Ranker, Taste
+from digest_pipeline.ranking.rankings import rank_days
+from digest_pipeline.ranking.taste import taste_of_profile
+from digest_pipeline.ranking.votes import Vote, add_vote, private_folder
+from digest_pipeline.settings import Settings, load_settings
+from digest_pipeline.storage import Storage
+
+OK, FAILED, MISUSED = 0, 1, 2
+_PAPERS_OF_LIBRARIES = "private/_libraries/papers.jsonl"  # no profile's name begins with _
+_SHOWN = 20
+
+
+class _Date(click.ParamType[date]):
+    name = "DATE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no date; write it as 2026-11-20", param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """A reader's own order of the days."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Exit status: 0 well, 1 failed, 2 refused before anything was done."""
+    try:
+        status = commands.main(args=list(argv), prog_name="digest", standalone_mode=False)
+        return status if isinstance(status, int) else OK
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except DigestError as error:
+        click.echo(f"✗ {error}", err=True)
+        return MISUSED if isinstance(error, SettingsError) else FAILED
+
+
+# -- rank ----------------------------------------------------------------------------------------------
+
+
+@commands.command()
+@click.argument("first", type=_Date())
+@click.argument("last", type=_Date())
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="A profile of profiles.toml; default: the only one.")
+@click.option(
+    "--library", "libraries", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A library instead; several are one reader's."
+)
+@click.option("--json", "as_json", is_flag=True, help="One object a line, every paper.")
+def rank(first: date, last: date, profiles: tuple[str, ...], libraries: tuple[Path, ...], as_json: bool) -> int:
+    """Order the days at hand from FIRST to LAST as a reader would want them, each day on its own, best first.
+
+    Exit status: 0 ranked; 1 no day of the range is at hand; 2 refused.
+    """
+    settings = load_settings()
+    storage = Storage(settings.data_root)
+    at_hand = PapersAtHand(storage)
+    days = [day for day in at_hand.days if first <= day <= last]
+    if not days:
+        raise SourceError(f"no day from {first} to {last} is at hand", hint="`digest backfill` or `digest run` makes them")
+    readers = [_profile_reader(settings, storage, at_hand, name) for name in profiles or (() if libraries else (None,))]
+    readers += [_library_reader(settings, storage, at_hand, libraries)] if libraries else []
+    for name, taste, top in readers:
+        for day, ranked in rank_days(at_hand, days, taste):
+            _print(day, ranked, at_hand, name if len(readers) > 1 else "", None if as_json else top)
+    return OK
+
+
+def _print(day: date, ranked: Sequence[RankedPaper], at_hand: PapersAtHand, reader: str, top: int | None) -> None:
+    if top is None:
+        for paper in ranked:
+            row = {"listing_date": day.isoformat(), **asdict(paper), **({"profile": reader} if reader else {})}
+            click.echo(json.dumps(row, ensure_ascii=False))
+        return
+    titles = {document.key: document.title for document in at_hand.of_day(day)}
+    click.echo(f"{day}{f' for {reader}' if reader else ''}: {min(top, len(ranked))} of {len(ranked)}")
+    for paper in ranked[:top]:
+        click.echo(f"{paper.rank:4}  {paper.score:.2f}  {paper.arxiv_id:12} {titles[paper.arxiv_id]}")
+        click.echo(f"            {paper.interest}{_why(paper)}")
+
+
+def _why(paper: RankedPaper) -> str:
+    return f" · like “{paper.why[0].title}” ({paper.why[0].share:.0%})" if paper.why else ""
+
+
+def _profile_reader(settings: Settings, storage: Storage, at_hand: PapersAtHand, name: str | None) -> tuple[str, Taste, int]:
+    profile = _profile(settings, name)
+    read = taste_of_profile(profile, settings.profiles_file.parent, at_hand, storage, _ask(settings))
+    _tell(read.problems)
+    if not read.taste.liked:
+        raise SettingsError(f"the profile {profile.name} has no library and no likes", hint="`digest profile suggest` begins with papers to judge")
+    return profile.name, read.taste, profile.top
+
+
+def _library_reader(settings: Settings, storage: Storage, at_hand: PapersAtHand, files: Sequence[Path]) -> tuple[str, Taste, int]:
+    library = Library.joined(map(read_library, files))
+    _tell(library.problems)
+    liked = documents_of(library.entries, KnownPapers(at_hand, storage, _PAPERS_OF_LIBRARIES, _ask(settings)))
+    if not liked:
+        raise SettingsError(
+            f"{', '.join(file.name for file in files)}: no entry can be used", hint="name a BibTeX, RIS, CSL-JSON, RDF, CSV or id list"
+        )
+    return "library", Taste(liked), _SHOWN
+
+
+def _tell(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        click.echo(f"! {problem}", err=True)
+
+
+def _profile(settings: Settings, name: str | None) -> Profile:
+    return find_profile(load_profiles(settings.profiles_file), name)
+
+
+def _ask(settings: Settings) -> AskArxiv:
+    """arXiv for texts that are not at hand; where it does not answer, what is there is used."""
+    if settings.is_sample:
+        return nobody
+
+    def ask(ids: Sequence[str]) -> Iterable[Document]:
+        try:
+            return list(asks(arxiv_client(settings))(ids))
+        except (ArxivUnavailable, SourceError) as error:
+            click.echo(f"! {len(ids)} papers are not at hand, and arXiv was not able to give them now: {error}", err=True)
+            return []
+
+    return ask
+
+
+# -- votes ---------------------------------------------------------------------------------------------
+
+
+@commands.command()
+@click.argument("arxiv_id", metavar="ID")
+@click.argument("vote", type=click.Choice([vote.value for vote in Vote]))
+@click.option("--profile", "name", metavar="NAME", help="Whose vote; default: the only profile.")
+def vote(arxiv_id: str, vote: str, name: str | None) -> int:
+    """Say that a paper is to your liking or not; `none` takes it back. It counts from the next ranking on."""
+    from digest_pipeline.ranking.library.entry import parse_arxiv_id
+
+    settings = load_settings()
+    profile = _profile(settings, name)
+    try:
+        parsed = parse_arxiv_id(arxiv_id)
+    except ValueError as error:
+        raise SettingsError(str(error), hint="write it as 2401.01234, or as a link to the paper") from None
+    storage = Storage(settings.data_root)
+    add_vote(storage, profile.name, parsed, Vote(vote), utc_now())
+    known = KnownPapers(PapersAtHand(storage), storage, f"{private_folder(profile.name)}/papers.jsonl", _ask(settings)).find([parsed])
+    click.echo(f"{vote}: {known[parsed].title if parsed in known else parsed} ({profile.name})")
+    return OK
+
+
+# -- profiles ------------------------------------------------------------------------------------------
+
+
+@commands.group()
+def profile() -> None:
+    """Show, check or begin a profile of profiles.toml."""
+
+
+@profile.command()
+@click.argument("name", required=False)
+def show(name: str | None) -> int:
+    """Say what a profile is made of, and the interests that are seen in it."""
+    settings, storage = load_settings(), Storage(load_settings().data_root)
+    chosen, at_hand = _profile(settings, name), PapersAtHand(storage)
+    read = taste_of_profile(chosen, settings.profiles_file.parent, at_hand, storage, _ask(settings))
+    click.echo(f"{chosen.name}: {len(read.taste.liked)} papers liked, {len(read.taste.disliked)} disliked; the best {chosen.top} of a day are shown")
+    space = at_hand.space_around(at_hand.days[-1]) if at_hand.days else None
+    if space is not None and read.taste.liked:
+        for interest in Ranker(space, read.taste).interests:
+            click.echo(f"  {len(interest.rows)} papers: {interest.words}")
+    _tell(read.problems)
+    return OK
+
+
+@profile.command()
+@click.argument("name", required=False)
+def check(name: str | None) -> int:
+    """Name what cannot be used: file, entry and reason. Exit status: 0 nothing; 1 something; 2 profiles.toml is refused."""
+    settings, storage = load_settings(), Storage(load_settings().data_root)
+    profiles = load_profiles(settings.profiles_file)
+    chosen, at_hand = [find_profile(profiles, name)] if name else list(profiles), PapersAtHand(storage)
+    found = 0
+    for one in chosen:
+        read = taste_of_profile(one, settings.profiles_file.parent, at_hand, storage, _ask(settings))
+        bare = sum(not document.abstract for document in read.taste.liked)
+        click.echo(f"{one.name}: {len(read.taste.liked)} papers can be used{f', {bare} of them by their titles only' if bare else ''}")
+        for problem in read.problems:
+            click.echo(f"  {problem}")
+        found += len(read.problems)
+    return FAILED if found else OK
+
+
+@profile.command()
+@click.argument("name", required=False)
+@click.option("--author", metavar="NAME", help="Begin with this author's papers at hand.")
+@click.option("--count", default=10, show_default=True, help="So many papers.")
+def suggest(name: str | None, author: str | None, count: int) -> int:
+    """Name the papers at hand that are most worth a judgement, to begin a profile with."""
+    from digest_pipeline.ranking.suggest import papers_by_author, papers_worth_a_judgement
+
+    settings, storage = load_settings(), Storage(load_settings().data_root)
+    at_hand = PapersAtHand(storage)
+    if not at_hand.days:
+        raise SourceError("no listing day is at hand", hint="`digest run` makes one")
+    if author:
+        papers = papers_by_author(at_hand, author)
+    else:
+        profiles = load_profiles(settings.profiles_file)
+        taste = None
+        if name or len(profiles) == 1:
+            chosen = find_profile(profiles, name)
+            taste = taste_of_profile(chosen, settings.profiles_file.parent, at_hand, storage, _ask(settings)).taste
+        papers = papers_worth_a_judgement(at_hand, taste, count)
+    for paper in papers:
+        click.echo(f"{paper.key:12} {paper.title}")
+    click.echo(
+        f"\n`digest vote ID like` or `dislike` says which are yours{f' (--profile {name})' if name else ''}" if papers else "none is found", err=True
+    )
+    return OK if papers else FAILED
