@@ -26,7 +26,7 @@ from digest_pipeline.site.options import SiteOptions
 from digest_pipeline.site.record import DayRecord
 from digest_pipeline.site.render import ASSETS, Renderer, asset
 from digest_pipeline.site.search import SearchOutcome, search_page_values, update_search
-from digest_pipeline.site.statistics import DayCounts, day_rows, statistics_files, statistics_page_data
+from digest_pipeline.site.statistics import DayCounts, day_table, statistics_files, statistics_page_data
 from digest_pipeline.site.views import category_name, page_order, weekday_names
 from digest_pipeline.site.watch_pages import watch_pages
 from digest_pipeline.site.writer import SiteWriter
@@ -181,11 +181,11 @@ class Overviews:
         days = {day: DayCounts(record.announced, record.counts, record.numbers) for day, record in self._days.items()}
         for language in self._languages:
             page = paths.statistics_page(language.tag)
-            rows = day_rows(days, language.tag)
-            files = statistics_files(rows, language)
+            table = day_table(days, language.tag)
+            files = statistics_files(table, language, self._options.categories)
             for name, content in files.items():
                 yield self._writer.write(f"{page.removesuffix('index.html')}{name}", content)
-            values = {"statistics": statistics_page_data(rows, language), "files": tuple(files)}
+            values = {"statistics": statistics_page_data(table, language), "files": tuple(files)}
             yield self._page("statistics", page, language, paths.statistics_page, **values)
 
     # -- search -----------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_a_digest_that_loses_a_paper_says_so_at_its_end_in_its_ledger_and_its_ch
 def test_pages_without_a_search_index_are_published_with_a_warning(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     translated_sample(clients)
     write_digests(SAMPLE_DAY, clients.storage, clients.options)
-    monkeypatch.setattr("digest_pipeline.site.build.update_search", lambda *_: SearchOutcome(problem="1 days are not in the index"))
+    monkeypatch.setattr("digest_pipeline.site.overviews.update_search", lambda *_: SearchOutcome(problem="1 days are not in the index"))
     with dg.DagsterInstance.ephemeral() as instance:
         result = materialize(clients, instance, str(SAMPLE_DAY), select=[SITE])
         assert result.success

@@ -57,7 +57,7 @@ def digest_files(
 
 
 def _figure(written: DigestsWritten, fetcher: ListingFetcher, options: DigestOptions) -> dg.MetadataValue:
-    from digest_pipeline.site.statistics import day_figure_png  # loads matplotlib
+    from digest_pipeline.site.day_figure import day_figure_png  # loads matplotlib
 
     day = written.info.listing_date
     summaries = {tag: {e.paper.arxiv_id: e.summary for e in entries} for tag, entries in written.entries.items()}
