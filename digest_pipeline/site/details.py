@@ -1,13 +1,17 @@
 """What opens below a row: the files of abstracts beside a day's page, one for some fifty papers.
 
-    site/<tag>/<day>/abstracts-00.js     digest.addDetails({"2606.01438": ["<html>", "@misc{…}"], …});
+    site/<tag>/<day>/abstracts-00.js     digest.addDetails("…"): base64 of gzip of {"2606.01438": ["<html>", "@misc{…}"], …}
 
-What lives here: these files' bytes. What does not: when a browser asks for one (`assets/rows.js`). They are scripts and not
-JSON because a page opened from a disk may load a script and may not fetch.
+They are scripts and not JSON because a page opened from a disk may load a script and may not fetch. They are packed because they
+hold half of a site's text: packed here they take 2 kB a paper where a host has no room, and no more to send than what it compresses.
+
+What lives here: these files' bytes. What does not: when a browser asks for one (`assets/rows.js`).
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -35,8 +39,9 @@ def details_files(
         chunk = views[start : start + paths.DETAILS_PAPERS]
         page = paths.day_page(language.tag, day)
         found = {view.id: [_html(renderer, page, language, view, changes.get(view.id, ())), short_bibtex(papers[view.id])] for view in chunk}
-        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-        yield paths.details(language.tag, day, start // paths.DETAILS_PAPERS), f"digest.addDetails({text});\n".encode()
+        text = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+        packed = base64.b64encode(gzip.compress(text, compresslevel=9, mtime=0)).decode()
+        yield paths.details(language.tag, day, start // paths.DETAILS_PAPERS), f'digest.addDetails("{packed}");\n'.encode()
 
 
 def _html(renderer: Renderer, page: str, language: Language, view: PaperView, changes: Sequence[VersionChange]) -> str:
@@ -46,3 +51,9 @@ def _html(renderer: Renderer, page: str, language: Language, view: PaperView, ch
 def short_bibtex(paper: Paper) -> str:
     """As in the day's BibTeX file, without the abstract: for a clipboard."""
     return bibtex_bytes([replace(paper, abstract="")]).decode().strip()
+
+
+def read_details(script: bytes) -> dict[str, tuple[str, str]]:
+    """arXiv id → (HTML, BibTeX) of one file, as a browser reads it."""
+    packed = script.partition(b'"')[2].rpartition(b'"')[0]
+    return {arxiv_id: (html, bibtex) for arxiv_id, (html, bibtex) in json.loads(gzip.decompress(base64.b64decode(packed))).items()}

@@ -23,6 +23,7 @@ from digest_pipeline.papers.ledger import read_ledger, write_ledger
 from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.site import paths
 from digest_pipeline.site.build import SiteOptions, build_site
+from digest_pipeline.site.details import read_details
 from digest_pipeline.site.views import code_links
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.languages import known_language_tags, load_language
@@ -68,7 +69,7 @@ class Site:
         """arXiv id → what opens below its row, of one day and language."""
         found: dict[str, Any] = {}
         for file in sorted((self.root / folder).glob("abstracts-*.js")):
-            for arxiv_id, (html, _) in details_in(file.read_text(encoding="utf-8")).items():
+            for arxiv_id, (html, _) in read_details(file.read_bytes()).items():
                 found[arxiv_id] = html5lib.parseFragment(html, namespaceHTMLElements=False)
         return found
 
@@ -77,12 +78,6 @@ class Site:
 
     def pages(self) -> Iterator[str]:
         return (one.relative_to(self.root).as_posix() for one in sorted(self.root.rglob("*.html")) if "/search/20" not in one.as_posix())
-
-
-def details_in(script: str) -> dict[str, list[str]]:
-    """arXiv id → (HTML, BibTeX) of one file of abstracts."""
-    found: dict[str, list[str]] = json.loads(script.removeprefix("digest.addDetails(").removesuffix(");\n"))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -196,14 +191,16 @@ def test_the_abstract_lies_beside_the_page_with_the_original_beside_it(site: Sit
 
 
 def test_what_opens_is_well_formed(site: Site) -> None:
-    for arxiv_id, html in ((one, html) for file in site.root.glob("zh/*/abstracts-*.js") for one, (html, _) in details_in(file.read_text()).items()):
+    for arxiv_id, html in (
+        (one, html) for file in site.root.glob("zh/*/abstracts-*.js") for one, (html, _) in read_details(file.read_bytes()).items()
+    ):
         parser = html5lib.HTMLParser()
         parser.parseFragment(html)
         assert not [error for error in parser.errors if error[1] != "non-void-element-with-trailing-solidus"], arxiv_id
 
 
 def test_bibtex_for_the_clipboard_is_the_papers_own_without_its_abstract(site: Site) -> None:
-    _, bibtex = details_in((site.root / "zh/2026-05-27/abstracts-00.js").read_text())["2605.20007"]
+    _, bibtex = read_details((site.root / "zh/2026-05-27/abstracts-00.js").read_bytes())["2605.20007"]
     assert bibtex.startswith("@misc{arxiv-2605.20007,")
     assert "abstract =" not in bibtex
 
@@ -215,7 +212,7 @@ def test_abstracts_come_in_files_of_some_papers_in_the_order_of_the_page(tmp_pat
     build_site(storage, SiteOptions(languages=("zh",), categories=CATEGORIES), now=lambda: datetime(2026, 5, 28, 12, tzinfo=UTC))
     built = Site(storage.local_path("site"))
     rows = [one.get("data-arxiv-id") for one in by_class(built.page(DAY), "paper")]
-    files = [list(details_in(file.read_text())) for file in sorted((built.root / "zh/2026-05-27").glob("abstracts-*.js"))]
+    files = [list(read_details(file.read_bytes())) for file in sorted((built.root / "zh/2026-05-27").glob("abstracts-*.js"))]
     assert files == [rows[:2], rows[2:]]
 
 

@@ -19,10 +19,16 @@ window.digest ??= {};
   /** Rows in the order in which the page was made. */
   digest.rows = rows;
 
-  /** Called by the files of abstracts. */
-  digest.addDetails = (papers) => {
+  const arriving = [];
+
+  const unpack = async (packed) => {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+    const papers = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
     for (const [id, [html, bibtex]] of Object.entries(papers)) details.set(id, { html, bibtex });
   };
+
+  /** Called by the files of abstracts, which are packed. */
+  digest.addDetails = (packed) => arriving.push(unpack(packed));
 
   const fileOf = (row) =>
     row.dataset.details ?? `${words.details}${String(Math.floor(numbers.get(row) / Number(words.detailsPapers))).padStart(2, "0")}.js`;
@@ -32,7 +38,7 @@ window.digest ??= {};
       const loading = new Promise((resolve, reject) => {
         const script = document.createElement("script");
         script.src = file;
-        script.onload = resolve;
+        script.onload = () => Promise.all(arriving).then(resolve, reject);
         script.onerror = () => reject(new Error(file));
         document.head.append(script);
       });
@@ -49,6 +55,9 @@ window.digest ??= {};
     if (!details.has(id)) throw new Error(id); // the page is older than the file beside it
     return details.get(id);
   };
+
+  /** For other scripts: promise of { html, bibtex } of a row's paper. */
+  digest.details = wanted;
 
   // -- opening --
 

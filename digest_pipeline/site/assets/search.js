@@ -476,14 +476,19 @@
   const abstracts = new Map(); // address of a file → what it holds
 
   /** The abstract lies in the file that the day's page opens rows from; where the match is not in it either, the TL;DR stays. */
+  /** The papers of a file of abstracts: base64 of gzip of JSON between its quotation marks. */
+  async function papersIn(answer) {
+    const bytes = Uint8Array.from(atob((await answer.text()).split('"')[1]), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  }
+
   async function sentenceOfAbstract(found, place, line) {
     const fields = new Set(found.starts.flat().map((start) => index.fieldOf(start)));
     if (!fields.has("abstract") && !fields.has("original_abstract")) return;
     const file = `../${found.day}/abstracts-${String(Math.floor(place / Number(words.detailsPapers))).padStart(2, "0")}.js`;
     try {
-      if (!abstracts.has(file)) abstracts.set(file, fetched(file).then((one) => one.text()));
-      const text = await abstracts.get(file);
-      const held = JSON.parse(text.slice(text.indexOf("(") + 1, text.lastIndexOf(")")))[found.id];
+      if (!abstracts.has(file)) abstracts.set(file, fetched(file).then(papersIn));
+      const held = (await abstracts.get(file))[found.id];
       if (!held) return;
       const parsed = new DOMParser().parseFromString(held[0], "text/html"); // inert: nothing in it loads or runs
       for (const math of parsed.querySelectorAll("math")) math.replaceWith(math.querySelector("annotation")?.textContent ?? math.textContent);

@@ -19,7 +19,7 @@ _OF_PAPER = frozenset(tables.PAPERS.names)
 
 def jsonl_bytes(entries: Iterable[DigestEntry]) -> bytes:
     """One object a line and paper, UTF-8; texts exactly as in the tables, instants ISO 8601 in UTC. No paper: no line."""
-    return "".join(json.dumps(_row(entry), ensure_ascii=False) + "\n" for entry in entries).encode()
+    return "".join(json.dumps(_row(entry), ensure_ascii=False, separators=(",", ":")) + "\n" for entry in entries).encode()
 
 
 def _row(entry: DigestEntry) -> dict[str, Any]:
