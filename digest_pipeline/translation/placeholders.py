@@ -1,7 +1,7 @@
 """Placeholders: mathematics, commands, links and citations become `⟦n⟧` before the model sees a text.
 
 What lives here: text → masked text, and masked text → text, exactly. What does not: what is done about a damaged
-placeholder (`checks.py`), how the masked text is sent (`prompting.py`), what is a formula (`tex/scan.py`).
+placeholder (`validation/reject.py`), how the masked text is sent (`prompts/`), what is a formula (`tex/scan.py`).
 
 Unprotected, 44 % of translations changed the number of formulas, 78 % dropped TeX commands, and 13 % lost or changed
 a link. `⟦` and `⟧` occur in none of 148,014 abstracts; where a text has them all the same, they are masked themselves.

@@ -1,7 +1,7 @@
 """Money: prices, what an answer cost, what a run will cost, and the limit it must not pass.
 
 What lives here: the price table, arithmetic, forecast and budgets. What does not: the prices (`prices.toml`), what was
-spent (`store.py` adds it up). An unknown price stays unknown: None, never 0. All amounts are US dollars.
+spent (`cache/` adds it up). An unknown price stays unknown: None, never 0. All amounts are US dollars.
 """
 
 from __future__ import annotations

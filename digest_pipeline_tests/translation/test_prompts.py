@@ -11,15 +11,24 @@ from hypothesis import strategies as st
 
 from digest_pipeline.models import AnnounceType
 from digest_pipeline.translation import prompts
+from digest_pipeline.translation.cache.records import answer_key
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline.translation.placeholders import fill_in
 from digest_pipeline.translation.prompts import build_request, build_retry, prompt_sha256
+from digest_pipeline.translation.tasks import SAMPLING
 from digest_pipeline.translation.validation.answer import Answer, parse_answer
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import validate
 from digest_pipeline_tests.support.answers import PAPER, TLDR_EN, answer, paper
 
 ZH = load_language("zh")
+KEYS = {
+    ("zh", False): "cb41f5bc25eb7434",
+    ("zh", True): "741d2934a7a00270",
+    ("en", False): "b7eba0c450da49cd",
+    ("de", False): "6ca153a20b287792",
+    ("ja", True): "35794c1cc606518c",
+}
 
 
 @pytest.mark.parametrize("tag", sorted(known_language_tags()))
@@ -177,3 +186,9 @@ def test_anything_else_is_a_named_rejection(text: str) -> None:
 def test_words_around_an_answer_never_change_what_is_read(before: str, after: str) -> None:
     text = f"{before.replace('{', '')}{json.dumps({'tldr_en': TLDR_EN})}{after}"
     assert parse_answer(build_request(PAPER, load_language("en")), text) == Answer(tldr_en=TLDR_EN)
+
+
+def test_the_keys_of_answers_that_are_paid_already_never_change() -> None:
+    """A release that changes one of these makes everybody pay again for everything: only a changed prompt may."""
+    keys = {(tag, structured): answer_key(build_request(PAPER, load_language(tag), structured), "m", SAMPLING)[:16] for tag, structured in KEYS}
+    assert keys == KEYS

@@ -1,4 +1,8 @@
-"""Batches that ended: their answers are kept, and what has none is free again."""
+"""Batches that ended: their answers are kept, and what has none is free again.
+
+What lives here: looking at each open batch once. What does not: sending them (`submit.py`, which tells their whole life), the calls
+(`client.py`), and the judgement: answers are validated like every kept one when a run reads them.
+"""
 
 from __future__ import annotations
 

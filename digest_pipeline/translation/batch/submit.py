@@ -1,7 +1,7 @@
 """The Batch API: many papers at half price, answered within a day.
 
 What lives here: which questions go into a batch, its file, its life across crashes and restarts, and its answers. What
-does not: the record of it (`store.py`), what is asked (`prompting.py`), the judgement: a batch's answers go into the
+does not: the record of it (`cache/`), what is asked (`prompts/`), the judgement: a batch's answers go into the
 store as they come, and are judged like every kept answer when a run reads them.
 
     recorded in the store → file uploaded → batch created → recorded again     `submit`

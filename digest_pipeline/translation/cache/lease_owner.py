@@ -57,7 +57,7 @@ def _boot_id() -> str:
 
 
 def _process_start(pid: int) -> str:
-    """When the process started, in the kernel's ticks, so that a reused number is told apart; empty where unknown."""
+    """When the process started, in the kernel's ticks, which do not move with the clock, so that a reused number is told apart; empty where unknown."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):

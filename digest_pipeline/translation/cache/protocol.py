@@ -1,8 +1,7 @@
-"""The store of paid answers: what it keeps, under which key, and the protocol its two bodies fulfil.
+"""The cache of paid answers: the protocol that its two bodies fulfil.
 
-What lives here: the values (answers, claims, spending, batches), the key, `open_cache`, and the JSON Lines by
-which a store is carried to another machine. What does not: SQLite (`sqlite_store.py`), objects in S3 and its
-kind (`object_store.py`), what makes an answer good (`checks.py`, asked again on every read).
+What lives here: what every cache must do. What does not: what it keeps (`records.py`), SQLite (`sqlite.py`), objects in S3 and its kind
+(`object_store.py`), what makes an answer good (`validation/`, asked again on every read).
 
 Every method is synchronous and may be called from several threads. A method that returns has made its change
 durable, leases and heartbeats apart: losing one of those costs a wait, never money.

@@ -1,7 +1,7 @@
 """The store of paid answers in one SQLite file, shared by all processes of one machine.
 
 What lives here: tables, transactions, and what SQLite's errors mean for a run. What does not: the protocol's meaning
-(`store.py`). Write-ahead logging with `synchronous=FULL` lost none of 7,490 acknowledged rows over ten `kill -9`, at
+(`protocol.py`). Write-ahead logging with `synchronous=FULL` lost none of 7,490 acknowledged rows over ten `kill -9`, at
 362 rows a second from four processes. Leases and heartbeats go through a second connection that does not wait for the
 disk. SQLite's locks need a local disk: for a share over the network, use an object store.
 """

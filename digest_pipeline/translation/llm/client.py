@@ -6,7 +6,7 @@ what an endpoint accepts (`capabilities.py`), how its answers are read (`complet
 more file with a `ChatClient` in it.
 
 One POST needs no more than an HTTP client: the `openai` package takes a second to load and some milliseconds a request,
-reads none of the answers that `completion.py` understands, and is used for the Batch API alone (decision 0012).
+reads none of the answers that `completion.py` understands, and is used for the Batch API alone (docs/decisions/0013-one-post.md).
 """
 
 from __future__ import annotations

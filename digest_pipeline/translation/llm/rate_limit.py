@@ -1,7 +1,7 @@
 """How fast to ask: as fast as the endpoint allows, and politely.
 
 What lives here: concurrency that adapts to refusals, the pause all workers share, waiting times read from headers, the
-wait before a retry, and the result that an endpoint is down. What does not: what counts as which failure (`provider.py`).
+wait before a retry, and the conclusion that an endpoint is down. What does not: what counts as which failure (`errors.py`).
 
 Concurrency starts at its most, is cut by a third when the endpoint says 429, and grows again by one a round (additive
 increase, multiplicative decrease). Near the level that was refused last, it grows ten times more slowly.

@@ -1,6 +1,6 @@
 """What a run keeps from one listing day to the next: its event loop, its client, and the pace the endpoint has taught.
 
-What lives here: their making and closing. What does not: any asking (`engine.py`, `asking.py`). A backfill of many days
+What lives here: their making and closing. What does not: any asking (`run.py`, `attempts.py`). A backfill of many days
 so greets the endpoint once, TLS and all, and does not meet its limits anew each day.
 """
 

@@ -1,14 +1,11 @@
-"""What is asked of the model, and how its answer is read: prompts, the answer's schema, a tolerant and honest parser.
+"""What is asked of the model: prompts, and the answer's schema.
 
-What lives here: paper + language → messages and JSON schema; raw answer → fields. What does not: sending
-(`provider.py`), judging the fields (`checks.py`), the words of the prompts (`prompts/*.jinja`).
-The paper is data: it goes into the user message as JSON, masked, and never into the instructions.
-
-The whole API for the engine:
+What lives here: paper + language → messages and JSON schema. What does not: sending (`llm/client.py`), reading and checking the answer
+(`validation/`), the words of the prompts (`*.jinja`). The paper is data: it goes into the user message as JSON, with placeholders, and never
+into the instructions.
 
     request = build_request(paper, language, structured=False)
-    request.messages, request.json_schema, request.key_fields
-    result = checks.validate(request, raw_text)             # parses, checks, restores
+    result = validate(request, raw_text)                      # parses, checks, restores
     messages = build_retry(request, raw_text, result.rejections)
 """
 
@@ -85,7 +82,7 @@ class PromptRequest:
     language: Language
     structured: bool
     source_title: str
-    """As it was before masking, without feed boilerplate, on one line."""
+    """As it was before the placeholders, without feed boilerplate, on one line."""
     source_abstract: str
     title: MaskedText
     abstract: MaskedText

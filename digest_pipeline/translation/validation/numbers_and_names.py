@@ -1,6 +1,6 @@
 """Numbers, names and sentences of a source and its translation, compared across ways of writing them.
 
-What lives here: what a number or a name is, and which are missing. What does not: what follows from it (`checks.py`).
+What lives here: what a number or a name is, and which are missing. What does not: what follows from it (`warn.py`).
 The source is English; the target may write 1.5 billion as 15亿, 10,000 as 10 000 and 3 as 三.
 """
 

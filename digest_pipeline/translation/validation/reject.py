@@ -1,7 +1,7 @@
 """Is the answer true to its source? Every check of one model answer, and the restored texts where it passes.
 
-What lives here: the checks. What does not: the codes and their table (`flags.py`), reading JSON (`prompting.py`),
-asking again and quarantine (`engine.py`). A tighter check costs nothing: stored answers are judged anew when read.
+What lives here: the checks. What does not: the codes and their table (`flags.py`), reading JSON (`lenient_json.py`),
+asking again and quarantine (`attempts.py`). A tighter check costs nothing: stored answers are judged anew when read.
 
 There is no check for “refusals”: a loose pattern for them had 293 hits in 65,538 answers, and all 25 that were read
 were faithful translations of papers about chatbots.

@@ -1,4 +1,8 @@
-"""Is the answer true to its source? Every check of one model answer, and the restored texts where it passes."""
+"""Is the answer true to its source? Every check of one model answer, and the restored texts where it passes.
+
+What lives here: the order. What does not: reading (`answer.py`), the checks (`reject.py`, `warn.py`), their codes (`flags.py`), asking again and
+quarantine (`attempts.py`). A tighter check costs nothing: kept answers are validated anew when read.
+"""
 
 from __future__ import annotations
 

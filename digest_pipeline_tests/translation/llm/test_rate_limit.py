@@ -56,6 +56,9 @@ def test_no_header_breaks_the_reading(headers: dict[str, str]) -> None:
     assert found is None or found >= 0
 
 
+NOW = datetime(2026, 6, 12, 12, tzinfo=UTC)
+
+
 def limits(**changes: float) -> PacingLimits:
     values = {"first_backoff": 0.01, "longest_backoff": 0.02, "longest_outage": 0.05, "spread": 0.0, **changes}
     return PacingLimits(most_at_once=12, **values)
@@ -130,3 +133,23 @@ def test_backoff_doubles_within_its_bounds(attempt: int) -> None:
 
     longest = min(30.0, 0.5 * 2.0 ** min(attempt, 20))
     assert longest / 2 <= asyncio.run(story()) <= longest
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "seconds"),
+    [
+        ({"error": {"details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "45s"}]}}, "", 45),
+        ({"error": {"metadata": {"headers": {"X-RateLimit-Reset": str(int(NOW.timestamp() * 1000) + 9000)}}}}, "", 9),
+        ({"retry_after": 12}, "", 12),
+        (None, "Please retry in 45.2s.", 45.2),
+        (None, "Rate limit reached for requests. Please try again in 6m0s. Visit a page.", 360),
+        (None, "Please try again in 120ms", 0.12),
+        (None, "Please retry after 20 seconds", 20),
+        (None, "Please wait 30 seconds and try again", 30),
+        (None, "请求过于频繁，请 5 秒后重试", 5),
+        (None, "You exceeded your current quota", None),
+        (None, "limit: 15 requests, try again later", None),
+    ],
+)
+def test_a_wait_is_read_from_the_body_and_from_words(body: object, words: str, seconds: float | None) -> None:
+    assert wait_seconds({}, NOW, body, words) == (seconds if seconds is None else pytest.approx(seconds, abs=0.01))
