@@ -91,7 +91,7 @@ class _Month:
 
 
 class IdRangeFinder:
-    """Finds the block of a listing day with as few requests as its edges and size allow."""
+    """Finds the block of a listing day with as few requests as its boundaries and size allow."""
 
     def __init__(self, calendar: ListingCalendar, api: ApiQueries, boundaries: BoundaryCache, *, log: Callable[[str], None]) -> None:
         self._calendar, self._api, self._boundaries, self._log = calendar, api, boundaries, log
@@ -102,7 +102,7 @@ class IdRangeFinder:
 
         While the API shows nothing submitted after it, all that it does show was announced before. The kind is OPEN, with
         `last_before` 0, where the API does not even reach the hours before the freeze. A weekday that the calendar skips
-        ends where its own ids show an announcement. A boundary of which both sides were seen is kept.
+        ends where its own ids show an announcement. One that shows an announcement beyond doubt is kept.
         """
         month = _Month(self._id_month(day), self._api)
         previous = self._calendar.previous_listing(day)
@@ -121,7 +121,8 @@ class IdRangeFinder:
         sample = self._sample(freeze, month.month)
         if sample.before and sample.head is not None:
             found = self._between(sample, month)
-            self._boundaries.put(found)
+            if found.kind is BoundaryKind.DROP:  # without held papers it may only be that the API does not show them yet
+                self._boundaries.put(found)
             return found
         seen = [r for width in WIDENINGS[:2] for r in self._searches.get((freeze, width), ()) if r.arxiv_id.startswith(f"{month.month}.")]
         last = max((number_of(r.arxiv_id) for r in seen if r.submitted_at_utc < freeze), default=0)
@@ -143,7 +144,9 @@ class IdRangeFinder:
         lower = self._lower(day, month)
         upper = self._upper(day, month, lower)
         records = month.between(lower.last_before + 1, upper.last_before)
-        self._log(f"{day}: ids {month.month}.{lower.last_before + 1}–{upper.last_before}, {len(records)} papers, edges {lower.kind}/{upper.kind}")
+        self._log(
+            f"{day}: ids {month.month}.{lower.last_before + 1}–{upper.last_before}, {len(records)} papers, boundaries {lower.kind}/{upper.kind}"
+        )
         if not records:
             return self._empty(day, upper)
         if lower.releases_in_bulk and upper.touches:
@@ -281,7 +284,7 @@ class IdRangeFinder:
     def _enumerate(self, month: _Month, first: int, last: int) -> None:
         if last - first > MOST_PAGES * IDS_PER_REQUEST:
             raise BoundaryUnclear(
-                f"the block would run from {id_of(month.month, max(1, first))} to {id_of(month.month, last)}, {last - first + 1} ids: an edge must be wrong",
+                f"the block would run from {id_of(month.month, max(1, first))} to {id_of(month.month, last)}, {last - first + 1} ids: a boundary must be wrong",
                 hint="check the calendar around that date (an unlisted holiday?) and run again",
             )
         month.enumerate(first, last)

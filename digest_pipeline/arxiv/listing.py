@@ -105,6 +105,7 @@ def _contradicted(day: date, fetcher: ListingFetcher) -> bool:
 
 
 def _fetch(day: date, fetcher: ListingFetcher, kept: RawManifest | None, *, trust_calendar: bool) -> RawManifest:
+    fetcher.arxiv.take_raw_responses()  # of an attempt that found the day not published yet
     today = today_eastern(fetcher.now())
     skip_reason = fetcher.calendar.skip_reason(day)
     if day > today:

@@ -28,13 +28,13 @@ WEEK = [date(2026, 6, 5), MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY]
 MONTH = "2606"
 
 
-class Desk:
+class Finder:
     """A finder over a corpus, with the edges it keeps and the lines it logs."""
 
     def __init__(self, corpus: Corpus, folder: Path, calendar: ListingCalendar = CALENDAR) -> None:
         self.corpus, self.log = corpus, list[str]()
-        self.edges = BoundaryCache(Storage(folder))
-        self.finder = IdRangeFinder(calendar, corpus, self.edges, log=self.log.append)
+        self.boundaries = BoundaryCache(Storage(folder))
+        self.finder = IdRangeFinder(calendar, corpus, self.boundaries, log=self.log.append)
 
     def ids(self, day: date) -> list[str]:
         return [r.arxiv_id for r in self.finder.block(day).records]
@@ -64,7 +64,7 @@ def week_of(held_papers: dict[date, int] | int = 20, days: Sequence[date] = WEEK
 
 def test_a_block_between_two_drops_is_exact_named_and_without_a_note(tmp_path: Path) -> None:
     corpus, ids = week_of()
-    block = Desk(corpus, tmp_path).finder.block(WEDNESDAY)
+    block = Finder(corpus, tmp_path).finder.block(WEDNESDAY)
     assert [r.arxiv_id for r in block.records] == ids[WEDNESDAY]
     assert (block.listing_date, block.announced, block.first_id, block.last_id) == (WEDNESDAY, True, ids[WEDNESDAY][0], ids[WEDNESDAY][-1])
     assert (block.notes, block.contradicted) == ((), ())
@@ -72,8 +72,8 @@ def test_a_block_between_two_drops_is_exact_named_and_without_a_note(tmp_path: P
 
 def test_no_id_and_no_search_is_asked_twice(tmp_path: Path) -> None:
     corpus, _ = week_of()
-    translator = Desk(corpus, tmp_path)
-    translator.finder.block(WEDNESDAY)
+    found = Finder(corpus, tmp_path)
+    found.finder.block(WEDNESDAY)
     assert len(corpus.asked) == len(set(corpus.asked))
     assert len(corpus.searches) == len(set(corpus.searches)) == 2
     assert all(i.endswith("v1") for i in corpus.asked)
@@ -81,12 +81,12 @@ def test_no_id_and_no_search_is_asked_twice(tmp_path: Path) -> None:
 
 def test_a_found_edge_is_kept_and_begins_the_next_day_without_a_search(tmp_path: Path) -> None:
     corpus, ids = week_of()
-    translator = Desk(corpus, tmp_path)
-    translator.finder.block(WEDNESDAY)
-    kept = translator.edges.get(freeze(WEDNESDAY))
+    found = Finder(corpus, tmp_path)
+    found.finder.block(WEDNESDAY)
+    kept = found.boundaries.get(freeze(WEDNESDAY))
     assert kept is not None
     assert (kept.kind, kept.held, kept.month, kept.last_before) == (BoundaryKind.DROP, 20, MONTH, number_of(ids[WEDNESDAY][-1]))
-    again = Desk(corpus, tmp_path)
+    again = Finder(corpus, tmp_path)
     corpus.searches.clear()
     assert again.ids(THURSDAY) == ids[THURSDAY]
     assert len(corpus.searches) == 1
@@ -95,9 +95,9 @@ def test_a_found_edge_is_kept_and_begins_the_next_day_without_a_search(tmp_path:
 def test_a_kept_edge_at_the_end_needs_no_search_either(tmp_path: Path) -> None:
     corpus, ids = week_of()
     for day in (TUESDAY, THURSDAY):
-        Desk(corpus, tmp_path).finder.block(day)
+        Finder(corpus, tmp_path).finder.block(day)
     corpus.searches.clear()
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
     assert corpus.searches == []
 
 
@@ -117,8 +117,8 @@ def test_no_paper_is_lost_or_doubled_between_generated_days_and_only_what_contin
     corpus.known = {p.arxiv_id: record(p.arxiv_id, p.submitted_at) for listing in days for p in listing.block}
     at = [listing.listing_date for listing in days].index(day)
     with tempfile.TemporaryDirectory() as folder:
-        translator = Desk(corpus, Path(folder))
-        found = [translator.ids(listing.listing_date) for listing in days[at : at + 3]]
+        found = Finder(corpus, Path(folder))
+        found = [found.ids(listing.listing_date) for listing in days[at : at + 3]]
     announced = [p for listing in days[at : at + 3] for p in listing.block]
     together = [i for ids in found for i in ids]
     seams = {days[at + n].block[-1].arxiv_id: freeze(days[at + n].listing_date) for n in range(3)}
@@ -138,10 +138,10 @@ def test_no_paper_is_lost_or_doubled_between_generated_days_and_only_what_contin
 @pytest.mark.parametrize(("count", "kind"), [(0, BoundaryKind.CLOCK), (4, BoundaryKind.CLOCK), (5, BoundaryKind.DROP)])
 def test_few_held_papers_prove_no_announcement_and_the_note_says_so(count: int, kind: BoundaryKind, tmp_path: Path) -> None:
     corpus, ids = week_of({THURSDAY: count, WEDNESDAY: 5})
-    translator = Desk(corpus, tmp_path)
-    block = translator.finder.block(WEDNESDAY)
+    found = Finder(corpus, tmp_path)
+    block = found.finder.block(WEDNESDAY)
     assert [r.arxiv_id for r in block.records] == ids[WEDNESDAY]
-    kept = translator.edges.get(freeze(WEDNESDAY))
+    kept = found.boundaries.get(freeze(WEDNESDAY))
     assert kept is not None
     assert (kept.kind, kept.held) == (kind, count)
     expected = () if kind is BoundaryKind.DROP else (f"the block's end is told by the clock alone ({freeze(WEDNESDAY).isoformat()})",)
@@ -150,7 +150,7 @@ def test_few_held_papers_prove_no_announcement_and_the_note_says_so(count: int, 
 
 def test_a_beginning_told_by_the_clock_is_noted_and_exact(tmp_path: Path) -> None:
     corpus, ids = week_of({WEDNESDAY: 0, THURSDAY: 9})
-    block = Desk(corpus, tmp_path).finder.block(WEDNESDAY)
+    block = Finder(corpus, tmp_path).finder.block(WEDNESDAY)
     assert [r.arxiv_id for r in block.records] == ids[WEDNESDAY]
     assert block.notes == (f"the block's beginning is told by the clock alone ({freeze(TUESDAY).isoformat()})",)
 
@@ -158,7 +158,7 @@ def test_a_beginning_told_by_the_clock_is_noted_and_exact(tmp_path: Path) -> Non
 def test_a_time_without_held_papers_has_every_edge_from_the_clock(tmp_path: Path) -> None:
     """As in February 2011."""
     corpus, ids = week_of(0)
-    block = Desk(corpus, tmp_path).finder.block(WEDNESDAY)
+    block = Finder(corpus, tmp_path).finder.block(WEDNESDAY)
     assert [r.arxiv_id for r in block.records] == ids[WEDNESDAY]
     assert block.notes == (f"the block's end is told by the clock alone ({freeze(WEDNESDAY).isoformat()})",)
 
@@ -178,24 +178,24 @@ def with_holiday(held_papers: int = 20) -> tuple[Corpus, dict[date, list[str]]]:
 
 
 def test_a_holiday_without_ids_of_its_own_is_no_announcement(tmp_path: Path) -> None:
-    translator = Desk(with_holiday()[0], tmp_path)
-    block = translator.finder.block(WEDNESDAY)
+    found = Finder(with_holiday()[0], tmp_path)
+    block = found.finder.block(WEDNESDAY)
     assert (block.announced, block.first_id, block.last_id, block.records) == (False, None, None, ())
     assert "the ids run through the freeze of" in block.notes[0]
-    assert translator.edges.get(freeze(WEDNESDAY)) is None
+    assert found.boundaries.get(freeze(WEDNESDAY)) is None
 
 
 def test_the_listing_after_such_a_holiday_has_the_papers_of_both_days(tmp_path: Path) -> None:
     corpus, ids = with_holiday()
-    translator = Desk(corpus, tmp_path)
-    assert translator.ids(THURSDAY) == ids[THURSDAY]
-    assert any(f"submissions rolled into {THURSDAY}" in line for line in translator.log)
+    found = Finder(corpus, tmp_path)
+    assert found.ids(THURSDAY) == ids[THURSDAY]
+    assert any(f"submissions rolled into {THURSDAY}" in line for line in found.log)
 
 
 @pytest.mark.parametrize(("count", "is_holiday"), [(9, False), (10, True)])
 def test_only_a_time_that_releases_held_papers_in_bulk_proves_a_holiday(count: int, is_holiday: bool, tmp_path: Path) -> None:
     """Otherwise every day of 2011 would look like one."""
-    assert Desk(with_holiday(count)[0], tmp_path).finder.block(WEDNESDAY).announced is not is_holiday
+    assert Finder(with_holiday(count)[0], tmp_path).finder.block(WEDNESDAY).announced is not is_holiday
 
 
 # -- submissions frozen at another hour ----------------------------------------------------------------
@@ -209,12 +209,12 @@ def test_a_freeze_at_another_hour_of_the_day_is_found_where_the_held_papers_are(
         opens = freeze(CALENDAR.previous_listing(day)) + (shift if day == THURSDAY else timedelta())
         closes = freeze(day) + (shift if day == WEDNESDAY else timedelta())
         ids[day] = corpus.announce(MONTH, [*held(80, opens), *steady(opens, closes, 5)])
-    translator = Desk(corpus, tmp_path)
-    assert translator.ids(WEDNESDAY) == ids[WEDNESDAY]
-    assert translator.ids(THURSDAY) == ids[THURSDAY]
+    found = Finder(corpus, tmp_path)
+    assert found.ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert found.ids(THURSDAY) == ids[THURSDAY]
     said = f"submissions were frozen about {(freeze(WEDNESDAY) + shift).isoformat()}, not at {freeze(WEDNESDAY).isoformat()}"
-    assert (said in translator.log) is (shift > timedelta())  # an earlier one needs no second look: the held papers tell it by themselves
-    kept = translator.edges.get(freeze(WEDNESDAY))  # under the calendar's hour, where it is looked for
+    assert (said in found.log) is (shift > timedelta())  # an earlier one needs no second look: the held papers tell it by themselves
+    kept = found.boundaries.get(freeze(WEDNESDAY))  # under the calendar's hour, where it is looked for
     assert kept is not None
     assert kept.kind is BoundaryKind.DROP
 
@@ -236,7 +236,7 @@ def over_the_turn_of_a_month() -> tuple[Corpus, dict[date, list[str]]]:
 @pytest.mark.parametrize("day", [date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)], ids=["last of May's ids", "first of June's", "second"])
 def test_ids_restart_with_the_first_freeze_of_a_month(day: date, tmp_path: Path) -> None:
     corpus, ids = over_the_turn_of_a_month()
-    block = Desk(corpus, tmp_path).finder.block(day)
+    block = Finder(corpus, tmp_path).finder.block(day)
     assert [r.arxiv_id for r in block.records] == ids[day]
     assert block.notes == ()
 
@@ -251,7 +251,7 @@ def test_where_the_weekend_turns_the_month_the_ids_are_asked_and_not_the_rule(tm
     for day in (monday, date(2026, 8, 4), date(2026, 8, 5)):
         ids[day] = corpus.announce("2608", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
     for day in (date(2026, 7, 31), monday, date(2026, 8, 4)):
-        assert Desk(corpus, tmp_path / str(day)).ids(day) == ids[day]
+        assert Finder(corpus, tmp_path / str(day)).ids(day) == ids[day]
 
 
 @pytest.mark.parametrize(
@@ -270,21 +270,21 @@ def test_the_newest_block_ends_where_a_whole_page_of_ids_is_absent(size: int, tm
     corpus, ids = week_of(days=WEEK[:3], minutes=1)
     opens = freeze(TUESDAY)
     ids[WEDNESDAY] = corpus.announce(MONTH, [*held(20, opens), *steady(opens, opens + timedelta(minutes=size), 1)])
-    translator = Desk(corpus, tmp_path)
-    assert translator.ids(WEDNESDAY) == ids[WEDNESDAY]
-    assert translator.edges.get(freeze(WEDNESDAY)) is None  # later answers may move it
-    assert translator.edges.get(freeze(TUESDAY)) is not None
+    found = Finder(corpus, tmp_path)
+    assert found.ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert found.boundaries.get(freeze(WEDNESDAY)) is None  # later answers may move it
+    assert found.boundaries.get(freeze(TUESDAY)) is not None
 
 
 def test_a_listing_of_which_nothing_exists_yet_is_not_published_yet(tmp_path: Path) -> None:
     corpus, _ = week_of(days=WEEK[:3])
     with pytest.raises(NotPublishedYet, match=rf"{WEDNESDAY}.*nor any after it"):
-        Desk(corpus, tmp_path).finder.block(WEDNESDAY)
+        Finder(corpus, tmp_path).finder.block(WEDNESDAY)
 
 
 def test_the_first_block_of_all_begins_with_what_exists_below_its_run(tmp_path: Path) -> None:
     corpus, ids = week_of({WEDNESDAY: IDS_PER_REQUEST + 50}, days=[WEDNESDAY, THURSDAY, FRIDAY])
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
 
 
 @pytest.mark.parametrize(("days_old", "is_clear"), [(399, True), (402, False)])
@@ -294,10 +294,10 @@ def test_papers_of_long_ago_below_such_a_block_make_its_beginning_unclear(days_o
     ids[WEDNESDAY] = corpus.announce(MONTH, [freeze(TUESDAY) - timedelta(days=days_old), *window(WEDNESDAY)])
     corpus.announce(MONTH, [*held(20, freeze(WEDNESDAY)), *window(THURSDAY)])
     if is_clear:
-        assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+        assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
     else:
         with pytest.raises(BoundaryUnclear, match="no earlier neighbour and holds very old papers"):
-            Desk(corpus, tmp_path).finder.block(WEDNESDAY)
+            Finder(corpus, tmp_path).finder.block(WEDNESDAY)
 
 
 def test_a_block_beyond_all_measure_is_refused_before_its_ids_are_asked_for(tmp_path: Path) -> None:
@@ -305,8 +305,8 @@ def test_a_block_beyond_all_measure_is_refused_before_its_ids_are_asked_for(tmp_
     corpus.announce(MONTH, [*held(20, freeze(MONDAY)), *window(TUESDAY)], first=1000)
     corpus.announce(MONTH, [*held(20, freeze(TUESDAY)), *window(WEDNESDAY)])
     corpus.announce(MONTH, window(THURSDAY), first=9500)
-    with pytest.raises(BoundaryUnclear, match=r"an edge must be wrong.*unlisted holiday"):
-        Desk(corpus, tmp_path).finder.block(WEDNESDAY)
+    with pytest.raises(BoundaryUnclear, match=r"a boundary must be wrong.*unlisted holiday"):
+        Finder(corpus, tmp_path).finder.block(WEDNESDAY)
     assert len(corpus.asked) < 1000
 
 
@@ -329,19 +329,19 @@ def thanksgiving(*, was_announced: bool, released: int = 20) -> tuple[Corpus, li
 
 def test_the_block_after_a_skipped_day_has_the_submissions_of_both(tmp_path: Path) -> None:
     corpus, ids = thanksgiving(was_announced=False)
-    block = Desk(corpus, tmp_path).finder.block(date(2025, 12, 1))
+    block = Finder(corpus, tmp_path).finder.block(date(2025, 12, 1))
     assert [r.arxiv_id for r in block.records] == ids
     assert (block.notes, block.contradicted) == ((), ())
 
 
 def test_held_papers_inside_it_show_an_announcement_that_the_calendar_denies(tmp_path: Path) -> None:
     corpus, ids = thanksgiving(was_announced=True)
-    translator = Desk(corpus, tmp_path)
-    block = translator.finder.block(date(2025, 12, 1))
+    found = Finder(corpus, tmp_path)
+    block = found.finder.block(date(2025, 12, 1))
     assert [r.arxiv_id for r in block.records] == ids
     assert block.contradicted == (date(2025, 11, 28),)
     assert "arXiv's ids show an announcement on 2025-11-28 although the calendar skips it" in block.notes[0]
-    assert (kept := translator.edges.get(freeze(date(2025, 11, 28)))) is not None
+    assert (kept := found.boundaries.get(freeze(date(2025, 11, 28)))) is not None
     assert kept.kind is BoundaryKind.DROP
 
 
@@ -350,32 +350,32 @@ def test_held_papers_inside_it_show_an_announcement_that_the_calendar_denies(tmp
 
 def test_the_boundary_before_a_day_costs_two_requests_and_is_kept(tmp_path: Path) -> None:
     corpus, ids = week_of(days=WEEK[:5])
-    translator = Desk(corpus, tmp_path)
-    edge = translator.finder.before(THURSDAY)
+    found = Finder(corpus, tmp_path)
+    edge = found.finder.before(THURSDAY)
     assert (edge.last_before, edge.kind, edge.month) == (number_of(ids[WEDNESDAY][-1]), BoundaryKind.DROP, MONTH)
     assert len(corpus.searches) == 1
     assert len(corpus.asked) <= IDS_PER_REQUEST
-    assert translator.edges.get(freeze(WEDNESDAY)) == edge
+    assert found.boundaries.get(freeze(WEDNESDAY)) == edge
 
 
 def test_the_before_a_months_first_block_is_zero_without_a_question(tmp_path: Path) -> None:
     corpus = Corpus()
-    edge = Desk(corpus, tmp_path).finder.before(date(2026, 6, 2))
+    edge = Finder(corpus, tmp_path).finder.before(date(2026, 6, 2))
     assert (edge.last_before, edge.first_after, edge.kind) == (0, 1, BoundaryKind.MONTH)
     assert corpus.asked == []
 
 
 def test_an_edge_that_is_known_is_not_looked_for(tmp_path: Path) -> None:
     corpus, _ = week_of()
-    translator = Desk(corpus, tmp_path)
+    found = Finder(corpus, tmp_path)
     known = IdBoundary(freeze(WEDNESDAY).isoformat(), MONTH, 1234, 1240, 5, BoundaryKind.DROP)
-    translator.edges.put(known)
-    assert translator.finder.before(THURSDAY) == known
+    found.boundaries.put(known)
+    assert found.finder.before(THURSDAY) == known
     assert corpus.searches == []
 
 
 def test_where_nothing_exists_the_edge_is_open(tmp_path: Path) -> None:
-    edge = Desk(Corpus(), tmp_path).finder.before(THURSDAY)
+    edge = Finder(Corpus(), tmp_path).finder.before(THURSDAY)
     assert (edge.last_before, edge.kind) == (0, BoundaryKind.OPEN)
 
 
@@ -425,16 +425,16 @@ def test_a_block_is_a_plain_value() -> None:
 
 def test_where_the_month_is_empty_nothing_is_published_yet(tmp_path: Path) -> None:
     with pytest.raises(NotPublishedYet):
-        Desk(Corpus(), tmp_path).finder.block(WEDNESDAY)
+        Finder(Corpus(), tmp_path).finder.block(WEDNESDAY)
 
 
 def test_between_two_kept_edges_without_an_id_there_was_no_announcement(tmp_path: Path) -> None:
     corpus, ids = week_of(days=[TUESDAY, THURSDAY, FRIDAY])
-    translator = Desk(corpus, tmp_path)
+    found = Finder(corpus, tmp_path)
     last, first = number_of(ids[TUESDAY][-1]), number_of(ids[THURSDAY][0])
     for day in (TUESDAY, WEDNESDAY):
-        translator.edges.put(IdBoundary(freeze(day).isoformat(), MONTH, last, first, 20, BoundaryKind.DROP))
-    block = translator.finder.block(WEDNESDAY)
+        found.boundaries.put(IdBoundary(freeze(day).isoformat(), MONTH, last, first, 20, BoundaryKind.DROP))
+    block = found.finder.block(WEDNESDAY)
     assert (block.announced, block.records) == (False, ())
     assert "no id was assigned for it" in block.notes[0]
 
@@ -443,7 +443,7 @@ def test_the_newest_block_may_end_in_more_than_a_page_of_papers_that_no_search_n
     corpus, ids = week_of(days=WEEK[:3])
     late = held(IDS_PER_REQUEST + 50, freeze(TUESDAY), days=9)
     ids[WEDNESDAY] = corpus.announce(MONTH, [*held(20, freeze(TUESDAY)), *window(WEDNESDAY), *late])
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
 
 
 def test_ids_that_were_never_given_are_not_taken_for_an_announcement(tmp_path: Path) -> None:
@@ -454,9 +454,9 @@ def test_ids_that_were_never_given_are_not_taken_for_an_announcement(tmp_path: P
         before = CALENDAR.previous_listing(day)
         ids[day] = corpus.announce(MONTH, steady(freeze(before), freeze(before) + timedelta(hours=1), 5))
         ids[day] += corpus.announce(MONTH, steady(freeze(before) + timedelta(hours=1), freeze(day), 5), first=number_of(ids[day][-1]) + 60)
-    translator = Desk(corpus, tmp_path)
-    assert translator.ids(WEDNESDAY) == ids[WEDNESDAY]
-    assert not any("frozen about" in line for line in translator.log)
+    found = Finder(corpus, tmp_path)
+    assert found.ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert not any("frozen about" in line for line in found.log)
 
 
 @pytest.mark.parametrize("hours", [0, 4])
@@ -467,7 +467,7 @@ def test_a_skipped_day_without_submissions_of_its_own_is_no_announcement(hours: 
     for day in (wednesday, thursday):
         corpus.announce("2511", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
     ids = corpus.announce("2511", [*held(20, freeze(thursday)), *steady(freeze(friday) + timedelta(hours=hours), freeze(monday))])
-    block = Desk(corpus, tmp_path).finder.block(monday)
+    block = Finder(corpus, tmp_path).finder.block(monday)
     assert [r.arxiv_id for r in block.records] == ids
     assert block.contradicted == ()
 
@@ -475,12 +475,12 @@ def test_a_skipped_day_without_submissions_of_its_own_is_no_announcement(hours: 
 @pytest.mark.parametrize(("released", "is_evident"), [(4, False), (5, True)])
 def test_so_few_held_papers_inside_a_block_contradict_no_calendar(released: int, is_evident: bool, tmp_path: Path) -> None:
     corpus, _ = thanksgiving(was_announced=True, released=released)
-    assert bool(Desk(corpus, tmp_path).finder.block(date(2025, 12, 1)).contradicted) is is_evident
+    assert bool(Finder(corpus, tmp_path).finder.block(date(2025, 12, 1)).contradicted) is is_evident
 
 
 def test_the_first_block_of_all_may_begin_with_its_run(tmp_path: Path) -> None:
     corpus, ids = week_of({WEDNESDAY: 0}, days=[WEDNESDAY, THURSDAY, FRIDAY])
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
 
 
 def test_a_few_held_papers_of_the_last_hour_are_not_the_end_of_a_days_run(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ def test_a_few_held_papers_of_the_last_hour_are_not_the_end_of_a_days_run(tmp_pa
     just_before = [freeze(TUESDAY) - timedelta(minutes=m) for m in (50, 20)]
     ids[WEDNESDAY] = corpus.announce(MONTH, [*just_before, *window(WEDNESDAY, 5)])
     corpus.announce(MONTH, [*held(20, freeze(WEDNESDAY)), *window(THURSDAY, 5)])
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
 
 
 def test_after_quiet_hours_the_run_before_a_freeze_is_looked_for_further_back(tmp_path: Path) -> None:
@@ -498,7 +498,7 @@ def test_after_quiet_hours_the_run_before_a_freeze_is_looked_for_further_back(tm
     for day in WEEK:
         before = CALENDAR.previous_listing(day)
         ids[day] = corpus.announce(MONTH, [*held(20, freeze(before)), *steady(freeze(before), freeze(day) - timedelta(hours=5))])
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
 
 
 def seam_of(*first_held: timedelta) -> tuple[Corpus, dict[date, list[str]]]:
@@ -514,15 +514,15 @@ def seam_of(*first_held: timedelta) -> tuple[Corpus, dict[date, list[str]]]:
 
 def test_a_held_paper_of_the_last_minutes_behind_an_old_one_is_told_from_the_run(tmp_path: Path) -> None:
     corpus, ids = seam_of(timedelta(days=3), timedelta(minutes=5))
-    assert Desk(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
+    assert Finder(corpus, tmp_path).ids(WEDNESDAY) == ids[WEDNESDAY]
 
 
 def test_a_held_paper_of_the_last_minutes_that_comes_first_is_not_and_is_in_exactly_one_block(tmp_path: Path) -> None:
     """No id can tell it from the run before; it is given there, and not twice."""
     corpus, ids = seam_of(timedelta(minutes=5))
-    translator = Desk(corpus, tmp_path)
-    assert translator.ids(WEDNESDAY) == [*ids[WEDNESDAY], ids[THURSDAY][0]]
-    assert translator.ids(THURSDAY) == ids[THURSDAY][1:]
+    found = Finder(corpus, tmp_path)
+    assert found.ids(WEDNESDAY) == [*ids[WEDNESDAY], ids[THURSDAY][0]]
+    assert found.ids(THURSDAY) == ids[THURSDAY][1:]
 
 
 @pytest.mark.parametrize(("strays", "is_holiday"), [(1, True), (2, False)])
@@ -533,7 +533,7 @@ def test_one_stray_paper_at_the_freeze_does_not_make_an_announcement_of_a_holida
         ids[day] = corpus.announce(MONTH, [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day)])
     corpus.announce(MONTH, [*held(20, freeze(TUESDAY)), *window(WEDNESDAY), *held(strays, freeze(WEDNESDAY)), *window(THURSDAY)])
     corpus.announce(MONTH, [*held(20, freeze(THURSDAY)), *window(FRIDAY)])
-    assert Desk(corpus, tmp_path).finder.block(WEDNESDAY).announced is not is_holiday
+    assert Finder(corpus, tmp_path).finder.block(WEDNESDAY).announced is not is_holiday
 
 
 def test_the_months_ids_are_told_by_what_was_submitted_before_the_freeze_however_much_follows(tmp_path: Path) -> None:
@@ -543,4 +543,4 @@ def test_the_months_ids_are_told_by_what_was_submitted_before_the_freeze_however
     for day in (date(2026, 8, 4), date(2026, 8, 5)):
         ids[day] = corpus.announce("2608", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day, 4)])
     for day in (date(2026, 7, 31), date(2026, 8, 3), date(2026, 8, 4)):
-        assert Desk(corpus, tmp_path / str(day)).ids(day) == ids[day]
+        assert Finder(corpus, tmp_path / str(day)).ids(day) == ids[day]

@@ -1,4 +1,4 @@
-"""A listing desk against the loopback arXiv, for tests of the sources."""
+"""A listing fetcher against the loopback arXiv, for tests of the sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from digest_pipeline_tests.support.fake_arxiv import FakeArxiv
 CATEGORIES = ("cs.CL", "cs.IR", "econ")
 
 
-def desk_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CATEGORIES, calendar: ListingCalendar | None = None) -> ListingFetcher:
+def fetcher_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CATEGORIES, calendar: ListingCalendar | None = None) -> ListingFetcher:
     """Asks `arxiv` without pause, at the fake's own instant; the data lies below `folder`."""
 
     def now() -> datetime:
