@@ -45,6 +45,7 @@ KEPT = (
     "ledger",
     "reading_notes",
     "records",
+    "notify",
     "answers/segments",
     "answers/batches",
     "answers/endpoints",

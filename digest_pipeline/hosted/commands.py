@@ -13,13 +13,24 @@ import click
 from digest_pipeline import clients
 from digest_pipeline.errors import DigestError
 from digest_pipeline.hosted.environment import Runner, annotate, set_output, take_in_variables, write_summary
-from digest_pipeline.hosted.run import HostedData, RunReport
+from digest_pipeline.hosted.run import REPORT, HostedData, RunReport
 from digest_pipeline.settings import load_settings, secret_settings
 
 
-@click.group("hosted", help="Run on a code host's runners, with everything kept on the branch digest-data.")
+class _Annotated(click.Group):
+    """Shows an error on the run's page too."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DigestError as error:
+            annotate("error", str(error))
+            raise SystemExit(1) from None
+
+
+@click.group("hosted", cls=_Annotated)
 def hosted() -> None:
-    pass
+    """Run on a code host's runners, with everything kept on the branch digest-data."""
 
 
 def _data() -> HostedData:
@@ -62,6 +73,15 @@ def run(first: date | None, last: date | None, budget: float | None) -> None:
     raise SystemExit(report.exit_status)
 
 
+@hosted.command(help="Tell readers of the days that were made, and the operator of what failed, where the settings name them.")
+def tell() -> None:
+    from digest_pipeline.hosted.tell import tell as tell_of
+
+    data = _data()
+    for trouble in tell_of(data, RunReport.read(data.storage)) if data.storage.exists(REPORT) else ():
+        annotate("warning", trouble, "Not everybody could be told")
+
+
 @hosted.command(help="Push what a run made, also after one that was killed.")
 def save() -> None:
     data = _data()
@@ -74,7 +94,7 @@ def summary() -> None:
     from digest_pipeline.hosted.report import summary as summary_of
 
     data = _data()
-    report = RunReport.read(data.storage) if data.storage.exists("state/hosted-run.json") else RunReport(error="the run did not begin: see its log")
+    report = RunReport.read(data.storage) if data.storage.exists(REPORT) else RunReport(error="the run did not begin: see its log")
     write_summary(summary_of(report, data.storage, data.settings, data.runner))
 
 
@@ -88,15 +108,12 @@ def records() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status; an error is also shown on the run's page."""
+    """Exit status."""
     try:
         hosted.main(arguments, prog_name="digest hosted", standalone_mode=False)
-    except DigestError as error:
-        annotate("error", str(error))
-        return 1
     except click.ClickException as error:
-        annotate("error", error.format_message())
-        return 2
+        error.show()
+        return error.exit_code
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0

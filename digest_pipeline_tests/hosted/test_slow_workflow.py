@@ -18,6 +18,7 @@ from digest_pipeline.hosted.branch import BRANCH, days_on
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.fake_github import FakeGitHub, fake_github
 from digest_pipeline_tests.support.fake_openai import WORD, FakeOpenAI, error, fake_openai
+from digest_pipeline_tests.support.loopback import http_endpoint
 from digest_pipeline_tests.support.workflow_runner import TOKEN, WorkflowResult, WorkflowRunner, bare_repository
 
 pytestmark = pytest.mark.slow
@@ -275,3 +276,26 @@ def test_what_a_newcomer_forgot_is_said_before_anything_is_paid(tmp_path: Path, 
         assert (it.openai.requests, len(it.arxiv.requests)) == (0, 0)
         it.runner.vars.pop("DIGEST_ENABLED")
         assert set(it.morning(MONDAY).jobs.values()) == {"skipped"}
+
+
+def test_readers_are_told_of_each_day_once_and_the_operator_of_a_cause_once(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository) as it, http_endpoint() as chat, http_endpoint() as pager:
+        it.runner.secrets.update(DIGEST_ANNOUNCE_URLS=f"json://{chat.address}/", DIGEST_ALERT_URLS=f"json://{pager.address}/secret-of-the-pager")
+        monday, tuesday, wednesday = weekdays(MONDAY, 3)
+        it.morning(monday)
+        it.morning(monday)
+        assert len(chat.received) == 1
+        it.openai.behave = lambda _: error(401, "Incorrect API key provided")
+        it.morning(tuesday)
+        it.morning(wednesday)
+        assert len(pager.received) == 1, it.branch()
+        assert "refuses the key" in json.dumps(pager.received)
+        it.openai.behave = lambda _: None
+        chat.status = 500
+        unsent = it.morning(wednesday)
+        assert unsent.jobs["publish"] == "success"
+        assert any(line.startswith("::warning title=Not everybody could be told") for line in unsent.annotations)
+        chat.status = 200
+        it.morning(weekdays(MONDAY, 4)[-1])
+        assert len(chat.received) >= 2
+        assert b"secret-of-the-pager" not in it.content()
