@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from digest_pipeline import __version__, sample
 from digest_pipeline.arxiv.api import Arxiv
+from digest_pipeline.arxiv.html import ArxivHtml
 from digest_pipeline.arxiv.http import Pace
 from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.arxiv.rate_limit import rate_limit_file
@@ -20,6 +21,7 @@ from digest_pipeline.calendar import load_calendar
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.settings import BatchMode, Settings
 from digest_pipeline.storage import Storage
+from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.languages import Language, load_language
 
 GENERATOR = f"digest-pipeline {__version__}"
@@ -66,6 +68,34 @@ def arxiv_client(settings: Settings, now: Callable[[], datetime] = utc_now) -> A
         contact=settings.contact,
         now=now,
     )
+
+
+def arxiv_html(settings: Settings, now: Callable[[], datetime] = utc_now) -> ArxivHtml:
+    return ArxivHtml(
+        html_url=settings.arxiv_html_url,
+        rate_limit_file=rate_limit_file(settings.arxiv_api_url, settings.arxiv_lock_dir),
+        pace=Pace(settings.arxiv_interval_seconds, settings.arxiv_timeout_seconds, settings.arxiv_attempts),
+        contact=settings.contact,
+        now=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How many papers are read whole, and what that may cost."""
+
+    top: int
+    budget_per_run_usd: float | None
+    budget_per_month_usd: float | None
+
+    def budget(self) -> Budget:
+        """A new one, of one run; the month's limit counts translations too."""
+        return Budget(self.budget_per_run_usd, self.budget_per_month_usd)
+
+
+def reading_options(settings: Settings) -> ReadingOptions:
+    """None are read of the sample."""
+    return ReadingOptions(0 if settings.is_sample else settings.read_top, settings.read_budget_per_run_usd, settings.budget_per_month_usd)
 
 
 def listing_fetcher(settings: Settings, storage: Storage, now: Callable[[], datetime] = utc_now) -> ListingFetcher:

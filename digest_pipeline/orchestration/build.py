@@ -13,6 +13,7 @@ from digest_pipeline.orchestration.assets import SITE, SUMMARIES
 from digest_pipeline.orchestration.assets.digest_files import digest_files
 from digest_pipeline.orchestration.assets.papers import papers
 from digest_pipeline.orchestration.assets.raw_arxiv_metadata import raw_arxiv_metadata
+from digest_pipeline.orchestration.assets.reading_notes import reading_notes
 from digest_pipeline.orchestration.assets.site import site
 from digest_pipeline.orchestration.assets.translated_summaries import prompt_version, translated_summaries
 from digest_pipeline.orchestration.jobs import ALL_JOBS
@@ -46,7 +47,7 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors; what we use stands in the lock file
         definitions = dg.Definitions(
-            assets=dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, site]),
+            assets=dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, reading_notes, site]),
             asset_checks=[checks.no_paper_turned_up_later, checks.the_newest_listing_has_its_digest],
             jobs=[*ALL_JOBS, delete_old_runs],
             schedules=all_schedules(settings),

@@ -17,8 +17,9 @@ from typing import Any, Self, TypeVar
 import dagster as dg
 from pydantic import Field, SecretStr
 
+from digest_pipeline.arxiv.html import ArxivHtml
 from digest_pipeline.arxiv.listing import ListingFetcher
-from digest_pipeline.clients import DigestOptions, digest_options, listing_fetcher, open_storage, utc_now
+from digest_pipeline.clients import DigestOptions, ReadingOptions, arxiv_html, digest_options, listing_fetcher, open_storage, reading_options, utc_now
 from digest_pipeline.orchestration.liveness import run_lock
 from digest_pipeline.settings import Settings, setting_name
 from digest_pipeline.site.options import SiteOptions
@@ -138,6 +139,33 @@ class SiteOptionsResource(SettingsResource[SiteOptions]):
         return SiteOptions.from_settings(self.settings())
 
 
+class ArxivHtmlResource(SettingsResource[ArxivHtml]):
+    """arXiv's HTML of papers, at the same pace."""
+
+    arxiv_html_url: str = _setting("arxiv_html_url")
+    arxiv_api_url: str = _setting("arxiv_api_url")
+    arxiv_interval_seconds: float = _setting("arxiv_interval_seconds")
+    arxiv_timeout_seconds: float = _setting("arxiv_timeout_seconds")
+    arxiv_attempts: int = _setting("arxiv_attempts")
+    contact: str = _setting("contact")
+    arxiv_lock_dir: str | None = _setting("arxiv_lock_dir")
+
+    def create_resource(self, context: dg.InitResourceContext) -> ArxivHtml:  # noqa: ARG002
+        return arxiv_html(self.settings())
+
+
+class ReadingOptionsResource(SettingsResource[ReadingOptions]):
+    """How many papers are read whole, and what that may cost."""
+
+    read_top: int = _setting("read_top")
+    read_budget_per_run_usd: float | None = _setting("read_budget_per_run_usd")
+    budget_per_month_usd: float | None = _setting("budget_per_month_usd")
+    demo: bool = _setting("demo")
+
+    def create_resource(self, context: dg.InitResourceContext) -> ReadingOptions:  # noqa: ARG002
+        return reading_options(self.settings())
+
+
 class PublicationWait(dg.ConfigurableResource[Any]):
     """How long a run that nobody asks for again waits for a listing that is not published yet, and how often it looks."""
 
@@ -153,6 +181,8 @@ def all_resources(settings: Settings, now: Clock) -> Mapping[str, Any]:
         "translator": ModelEndpoint.of(settings),
         "digest_options": DigestOptionsResource.of(settings),
         "site_options": SiteOptionsResource.of(settings),
+        "arxiv_html": ArxivHtmlResource.of(settings),
+        "reading_options": ReadingOptionsResource.of(settings),
         "publication_wait": PublicationWait(
             publication_wait_seconds=settings.publication_wait_seconds, publication_poll_seconds=settings.publication_poll_seconds
         ),

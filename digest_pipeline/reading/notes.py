@@ -31,6 +31,8 @@ class ReadingReport:
     """What reading a day's papers came to, over all languages. Money in US dollars; None where a price is unknown."""
 
     papers: int
+    rows: int
+    """Of the tables."""
     notes: int
     dropped: int
     by_status: dict[str, int]
@@ -77,21 +79,25 @@ def read_day(
     storage: Storage,
     translator: Translator,
     budget: Budget,
-    told: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> ReadingReport:
-    """Reads the papers and writes the day's tables, one a language, also where there is nothing to read. `told` hears the forecast before
+    """Reads the papers and writes the day's tables, one a language, also where there is nothing to read. `tell` is called with the forecast before
     anything is asked. Raises ArxivUnavailable, EndpointConfigurationError, EndpointUnavailable or AnswerStoreError; what was answered until
     then is kept."""
     texts = full_texts(papers, fetch, storage, now=translator.now())
     expected = _total([forecast_usd(texts, language, translator) for language in languages])
-    told(f"{len(papers)} papers to read, expected cost {'unknown' if expected is None else f'${expected:.4f}'}")
+    tell(f"{len(papers)} papers to read, expected cost {'unknown' if expected is None else f'${expected:.4f}'}")
     every: list[PaperNotes] = []
+    rows = 0
     for language in languages:
         notes = read_papers(texts, language, translator, budget)
-        storage.write_table(notes_file(day, language.tag), notes_to_table(notes, html_url))
+        table = notes_to_table(notes, html_url)
+        storage.write_table(notes_file(day, language.tag), table)
+        rows += len(table)
         every += notes
     return ReadingReport(
         papers=len(papers),
+        rows=rows,
         notes=sum(len(one.notes) for one in every),
         dropped=sum(one.dropped for one in every),
         by_status=dict(Counter(one.status.value for one in every)),

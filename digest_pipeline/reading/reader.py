@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from digest_pipeline.models import VersionedId
-from digest_pipeline.reading.claims import faults_of
+from digest_pipeline.reading.claims import NoteKind, faults_of
 from digest_pipeline.reading.fulltext import FullText, NoFullText, Passage
 from digest_pipeline.reading.prompts import (
     MOST_NOTES,
@@ -83,6 +83,16 @@ class PaperNotes:
     cost_usd: float | None = 0.0
     paid_now_usd: float | None = 0.0
     detail: str = ""
+
+    def to_text(self, html_url: str) -> str:
+        """For a terminal: a block a kind, each claim with its quote and where it stands."""
+        lines = [f"{self.paper} in {self.language}: {self.status.value}{f' ({self.detail})' if self.detail else ''}"]
+        for kind in NoteKind:
+            of_kind = [one for one in self.notes if one.note.kind is kind]
+            lines += [f"  {kind.value}"] if of_kind else []
+            for one in of_kind:
+                lines += [f"    {one.note.claim}", f"      “{' '.join(one.note.quote.split())}” {one.passage.section} {html_url}/{self.paper}#{one.passage.anchor}"]
+        return "\n".join([*lines, *([f"  {self.dropped} notes dropped"] if self.dropped else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def test_the_days_table_has_a_row_a_claim_and_says_of_each_paper_why_there_is_no
         for _ in range(2):
             report = read_day(
                 day, [ID, VersionedId("2606.00019", 1)], languages=[ZH], fetch=fetch, html_url="https://arxiv.org/html", storage=storage,
-                translator=translator, budget=Budget(), told=said.append,
+                translator=translator, budget=Budget(), tell=said.append,
             )  # fmt: skip
     rows = storage.read_table(notes_file(day, "zh"), tables.READING_NOTES).to_pylist()
     assert [(row["arxiv_id"], row["status"], row["kind"]) for row in rows] == [
