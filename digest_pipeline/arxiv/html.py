@@ -23,7 +23,9 @@ class ArxivHtml:
 
     def __init__(self, *, html_url: str, rate_limit_file: Path, pace: Pace, contact: str, now: Callable[[], datetime]) -> None:
         self.html_url = html_url
-        self._adapter = RateLimitedAdapter(CrossProcessRateLimiter(rate_limit_file, pace.interval), pace, user_agent(contact), _validate_body, now=now)
+        self._adapter = RateLimitedAdapter(
+            CrossProcessRateLimiter(rate_limit_file, pace.interval), pace, user_agent(contact), _validate_body, now=now
+        )
 
     def page(self, versioned_id: str) -> bytes | None:
         """None where arXiv has no HTML of this version. Raises ArxivUnavailable."""

@@ -37,6 +37,8 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
     load_calendar(settings.skipped_evenings_file)  # a bad file is refused here, at load
     partitions = listing_day_partitions(settings.first_listing)
 
+    optional = [reading_notes] if settings.read_top else []  # what is off is not shown either
+
     def by_settings(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.to_user_string() == SITE:
             return spec
@@ -47,7 +49,7 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors; what we use stands in the lock file
         definitions = dg.Definitions(
-            assets=dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, reading_notes, site]),
+            assets=dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, *optional, site]),
             asset_checks=[checks.no_paper_turned_up_later, checks.the_newest_listing_has_its_digest],
             jobs=[*ALL_JOBS, delete_old_runs],
             schedules=all_schedules(settings),

@@ -91,6 +91,12 @@ CHECKS = (
         warns=True,
         is_of_a_step=False,
     ),
+    Check(
+        "every_chosen_paper_with_a_full_text_was_read",
+        "reading_notes",
+        "Warns where a paper that was chosen for reading got no usable answer, or the budget ended first.",
+        warns=True,
+    ),
 )
 _BY_NAME = {check.name: check for check in CHECKS}
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from digest_pipeline.errors import DeliveryError
 from digest_pipeline.notify.mail import send_day
-from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SITE, SUMMARIES
+from digest_pipeline.orchestration.assets import DIGESTS, GROUP, PAPERS, RAW, SITE, SUMMARIES
 from digest_pipeline.orchestration.failures import errors_as_failures
 from digest_pipeline.orchestration.partitions import day_of
 from digest_pipeline.orchestration.resources import Clock
@@ -29,12 +29,12 @@ _BY_THEMSELVES = dg.AssetSelection.checks(
 
 daily_digest = dg.define_asset_job(
     DAILY_DIGEST,
-    selection=dg.AssetSelection.assets(*STAGES) - _BY_THEMSELVES,
+    selection=dg.AssetSelection.groups(GROUP) - dg.AssetSelection.assets(SITE) - _BY_THEMSELVES,
     description="One listing day from arXiv's announcement to its digest; the site follows by itself.",
 )
 day_and_site = dg.define_asset_job(
     DAY_AND_SITE,
-    selection=dg.AssetSelection.assets(*STAGES, SITE) - _BY_THEMSELVES,
+    selection=dg.AssetSelection.groups(GROUP) - _BY_THEMSELVES,
     description="One listing day and then the site, as `digest run` makes them.",
 )
 update_site = dg.define_asset_job(UPDATE_SITE, selection=dg.AssetSelection.assets(SITE), description="The site over all days.")

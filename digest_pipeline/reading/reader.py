@@ -91,7 +91,10 @@ class PaperNotes:
             of_kind = [one for one in self.notes if one.note.kind is kind]
             lines += [f"  {kind.value}"] if of_kind else []
             for one in of_kind:
-                lines += [f"    {one.note.claim}", f"      “{' '.join(one.note.quote.split())}” {one.passage.section} {html_url}/{self.paper}#{one.passage.anchor}"]
+                lines += [
+                    f"    {one.note.claim}",
+                    f"      “{' '.join(one.note.quote.split())}” {one.passage.section} {html_url}/{self.paper}#{one.passage.anchor}",
+                ]
         return "\n".join([*lines, *([f"  {self.dropped} notes dropped"] if self.dropped else [])])
 
 

@@ -1,4 +1,4 @@
-"""The reference documents made from code: `docs/formats.md`, `docs/settings.md`, `docs/cost.md`, `docs/images/rooms.svg`.
+"""The reference documents made from code: `docs/formats.md`, `docs/settings.md`, `docs/cost.md`.
 
     python -m digest_pipeline.reference --write docs      writes them
     python -m digest_pipeline.reference --check docs      status 1 where a committed file is out of date
@@ -25,7 +25,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from digest_pipeline import models, tables
 from digest_pipeline.models import AnnounceType, Evidence, ListingInfo, SummaryStatus
-from digest_pipeline.reference.rooms import rooms_svg
 from digest_pipeline.settings import Settings, setting_name
 
 
@@ -84,7 +83,7 @@ def cost_markdown() -> str:
     return _render("cost.md.jinja", **cost.facts())
 
 
-DOCUMENTS = {"formats.md": formats_markdown, "settings.md": settings_markdown, "cost.md": cost_markdown, "images/rooms.svg": rooms_svg}
+DOCUMENTS = {"formats.md": formats_markdown, "settings.md": settings_markdown, "cost.md": cost_markdown}
 """File below `docs/` → what makes it."""
 
 

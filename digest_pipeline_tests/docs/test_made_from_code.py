@@ -1,18 +1,13 @@
-"""The made documents say what is true: costs by an arithmetic of their own, and a drawing that shows every room once."""
+"""The made documents say what is true: costs by an arithmetic of their own."""
 
 from __future__ import annotations
 
 import tomllib
-from graphlib import CycleError
-from xml.etree import ElementTree
-
-import pytest
 
 from digest_pipeline.reference import cost_markdown
-from digest_pipeline.reference.rooms import ASIDE, MEMBERS, PACKAGE, WORDS, read_imports, reduced, rooms_svg
+from digest_pipeline_tests.support.documents import ROOT
 
-PRICES = tomllib.loads((PACKAGE / "translation" / "prices.toml").read_text(encoding="utf-8"))
-SVG = "{http://www.w3.org/2000/svg}"
+PRICES = tomllib.loads((ROOT / "digest_pipeline" / "translation" / "prices.toml").read_text(encoding="utf-8"))
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -50,30 +45,3 @@ def test_every_language_has_its_row_and_the_right_sum() -> None:
     for name, _, _, thousand in table:
         tag = name.partition("(")[2].strip("`)")
         assert thousand == dollars(1000, "gpt-5-mini", tag)
-
-
-def test_the_drawing_shows_each_room_once_and_only_real_imports() -> None:
-    drawing = ElementTree.fromstring(rooms_svg())
-    names = [text.text for text in drawing.iter(f"{SVG}text") if text.get("class") == "name"]
-    assert sorted(names) == sorted(set(WORDS) - ASIDE)
-    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()} - {one for members in MEMBERS.values() for one in members}
-    assert folders <= set(WORDS)
-    arrows = sum(len(to) for room, to in reduced(read_imports().every).items() if room not in ASIDE)
-    assert len([path for path in drawing.findall(f"{SVG}path") if path.get("marker-end")]) == arrows
-
-
-def test_an_import_that_follows_from_others_is_not_drawn_and_a_circle_is_an_error() -> None:
-    chain = {"c": frozenset("ab"), "b": frozenset("a"), "a": frozenset[str]()}
-    assert reduced(chain) == {"c": frozenset("b"), "b": frozenset("a"), "a": frozenset()}
-    with pytest.raises(CycleError):
-        reduced({"a": frozenset("b"), "b": frozenset("a")})
-
-
-def test_the_drawing_fits_its_frame() -> None:
-    drawing = ElementTree.fromstring(rooms_svg())
-    _, _, width, height = map(int, drawing.attrib["viewBox"].split())
-    for box in drawing.iter(f"{SVG}rect"):
-        assert int(box.attrib["x"]) >= 0
-        assert int(box.attrib["x"]) + int(box.attrib["width"]) <= width
-        assert int(box.attrib["y"]) >= 0
-        assert int(box.attrib["y"]) + int(box.attrib["height"]) <= height

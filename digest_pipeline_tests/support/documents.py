@@ -27,7 +27,7 @@ PROGRAMS = {"python": "", "digest": "-m digest_pipeline.cli", "dagster": "-m dag
 
 
 @dataclass(frozen=True, slots=True)
-class IdRange:
+class Block:
     """One fenced block. `marker` is the text of an HTML comment right before it, empty where there is none."""
 
     document: str
@@ -64,15 +64,15 @@ def read(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
 
 
-def blocks(document: str) -> list[IdRange]:
+def blocks(document: str) -> list[Block]:
     """The fenced blocks in their order, with the comment before each."""
-    found: list[IdRange] = []
+    found: list[Block] = []
     marker, ended_at = "", -1
     for token in MarkdownIt().parse(read(document)):
         if token.type == "html_block" and (comment := re.fullmatch(r"<!-- (.*) -->", token.content.strip(), re.DOTALL)) and token.map:
             marker, ended_at = comment[1], token.map[1]
         elif token.type == "fence" and token.map:
-            found.append(IdRange(document, token.map[0] + 1, token.info.split(" ")[0], token.content, marker if token.map[0] - ended_at <= 1 else ""))
+            found.append(Block(document, token.map[0] + 1, token.info.split(" ")[0], token.content, marker if token.map[0] - ended_at <= 1 else ""))
     return found
 
 
@@ -121,7 +121,7 @@ def scratch_copy(folder: Path) -> Path:
     return copy
 
 
-def run(block: IdRange, checkout: Path, *, seconds: float) -> subprocess.CompletedProcess[str]:
+def run(block: Block, checkout: Path, *, seconds: float) -> subprocess.CompletedProcess[str]:
     """The block as one shell script in the checkout's root, without anything of the developer's own settings."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("DIGEST_", "OPENAI_", "DAGSTER_", "PYTHON", "PYTEST", "MAKE"))

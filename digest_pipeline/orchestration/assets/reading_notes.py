@@ -71,7 +71,9 @@ def _check(report: ReadingReport) -> dg.AssetCheckResult:
     return checks.result(
         "every_chosen_paper_with_a_full_text_was_read",
         not unread,
-        f"{unread} papers were not read → see `detail` in the table; materialize the day again when the budget allows" if unread else f"{report.papers} papers",
+        f"{unread} papers were not read → see `detail` in the table; materialize the day again when the budget allows"
+        if unread
+        else f"{report.papers} papers",
         unread=unread,
         papers=report.papers,
     )
