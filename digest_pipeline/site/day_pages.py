@@ -20,6 +20,7 @@ from digest_pipeline.site.details import details_files
 from digest_pipeline.site.exports import export_formats, export_links
 from digest_pipeline.site.finder import ListingIndex
 from digest_pipeline.site.render import Renderer
+from digest_pipeline.site.terms import terms_file
 from digest_pipeline.site.versions import VersionChange, changes_of
 from digest_pipeline.site.views import DayView, day_view
 from digest_pipeline.site.writer import SiteWriter
@@ -63,6 +64,8 @@ class DayPages:
         yield from self.write_pages(views, place)
         papers = {paper.arxiv_id: paper for paper in day.papers}
         changes = self._changes(day)
+        if day.papers:
+            yield self.writer.write(paths.terms(day.day), terms_file(day.papers))
         for language in self.languages:
             for path, content in details_files(self.renderer, language, day.day, views[language.tag].papers, papers, changes):
                 yield self.writer.write(path, content)
@@ -77,6 +80,7 @@ class DayPages:
             values: dict[str, Any] = {
                 "view": view,
                 "models": view.models,
+                "mine": dict(language.labels["mine"]),
                 "previous_day": place.previous_day,
                 "next_day": place.next_day,
                 "newer": place.newer if place.is_newest else (),

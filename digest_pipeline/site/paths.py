@@ -48,6 +48,11 @@ def details(tag: str, day: date, number: int) -> str:
     return f"{tag}/{day.isoformat()}/abstracts-{number:02d}.js"
 
 
+def terms(day: date) -> str:
+    """The words by which browsers rank the day, the same for all languages."""
+    return f"terms/{day.isoformat()}.js"
+
+
 def paper_page(tag: str, arxiv_id: str) -> str:
     """`zh/paper/2404.01438/index.html`; an old-style id keeps its slash: `zh/paper/hep-ex/0406020/index.html`.
 
