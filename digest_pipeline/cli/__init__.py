@@ -28,9 +28,9 @@ COMMANDS = {
     "serve": "cli.serve",
     "doctor": "cli.doctor",
     "answers": "cli.answers",
-    "rank": "reader_commands",
-    "vote": "reader_commands",
-    "profile": "reader_commands",
+    "rank": "cli.reader",
+    "vote": "cli.reader",
+    "profile": "cli.reader",
     "hosted": "hosted.commands",
 }
 """Command → the module that has it under that name; loaded only when it is called, so that a command starts quickly."""

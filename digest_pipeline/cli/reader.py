@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 
-from digest_pipeline.clients import arxiv_client, utc_now
-from digest_pipeline.errors import ArxivUnavailable, DigestError, SettingsError, SourceError
+from digest_pipeline.cli.words import LISTING_DATE
+from digest_pipeline.clients import arxiv_client, open_storage, utc_now
+from digest_pipeline.errors import ArxivUnavailable, SettingsError, SourceError
 from digest_pipeline.ranking.features import Document
 from digest_pipeline.ranking.library import Library, Problem, read_library
 from digest_pipeline.ranking.lookup import AskArxiv, KnownPapers, asks, documents_of, nobody
@@ -27,45 +28,16 @@ from digest_pipeline.ranking.votes import Vote, add_vote, private_folder
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
 
-OK, FAILED, MISUSED = 0, 1, 2
 _PAPERS_OF_LIBRARIES = "private/_libraries/papers.jsonl"  # no profile's name begins with _
 _SHOWN = 20
-
-
-class _Date(click.ParamType[date]):
-    name = "DATE"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no date; write it as 2026-11-20", param, ctx)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def commands() -> None:
-    """A reader's own order of the days."""
-
-
-def main(argv: Sequence[str]) -> int:
-    """Exit status: 0 well, 1 failed, 2 refused before anything was done."""
-    try:
-        status = commands.main(args=list(argv), prog_name="digest", standalone_mode=False)
-        return status if isinstance(status, int) else OK
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except DigestError as error:
-        click.echo(f"✗ {error}", err=True)
-        return MISUSED if isinstance(error, SettingsError) else FAILED
 
 
 # -- rank ----------------------------------------------------------------------------------------------
 
 
-@commands.command()
-@click.argument("first", type=_Date())
-@click.argument("last", type=_Date())
+@click.command()
+@click.argument("first", type=LISTING_DATE)
+@click.argument("last", type=LISTING_DATE)
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="A profile of profiles.toml; default: the only one.")
 @click.option(
     "--library", "libraries", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A library instead; several are one reader's."
@@ -77,7 +49,7 @@ def rank(first: date, last: date, profiles: tuple[str, ...], libraries: tuple[Pa
     Exit status: 0 ranked; 1 no day of the range is at hand; 2 refused.
     """
     settings = load_settings()
-    storage = Storage(settings.data_root)
+    storage = open_storage(settings)
     at_hand = PapersAtHand(storage)
     days = [day for day in at_hand.days if first <= day <= last]
     if not days:
@@ -154,7 +126,7 @@ def _ask(settings: Settings) -> AskArxiv:
 # -- votes ---------------------------------------------------------------------------------------------
 
 
-@commands.command()
+@click.command()
 @click.argument("arxiv_id", metavar="ID")
 @click.argument("vote", type=click.Choice([vote.value for vote in Vote]))
 @click.option("--profile", "name", metavar="NAME", help="Whose vote; default: the only profile.")
@@ -168,7 +140,7 @@ def vote(arxiv_id: str, vote: str, name: str | None) -> int:
         parsed = parse_arxiv_id(arxiv_id)
     except ValueError as error:
         raise SettingsError(str(error), hint="write it as 2401.01234, or as a link to the paper") from None
-    storage = Storage(settings.data_root)
+    storage = open_storage(settings)
     add_vote(storage, profile.name, parsed, Vote(vote), utc_now())
     known = KnownPapers(PapersAtHand(storage), storage, f"{private_folder(profile.name)}/papers.jsonl", _ask(settings)).find([parsed])
     click.echo(f"{vote}: {known[parsed].title if parsed in known else parsed} ({profile.name})")
@@ -178,7 +150,7 @@ def vote(arxiv_id: str, vote: str, name: str | None) -> int:
 # -- profiles ------------------------------------------------------------------------------------------
 
 
-@commands.group()
+@click.group()
 def profile() -> None:
     """Show, check or begin a profile of profiles.toml."""
 
@@ -187,7 +159,7 @@ def profile() -> None:
 @click.argument("name", required=False)
 def show(name: str | None) -> int:
     """Say what a profile is made of, and the interests that are seen in it."""
-    settings, storage = load_settings(), Storage(load_settings().data_root)
+    settings, storage = load_settings(), open_storage(load_settings())
     chosen, at_hand = _profile(settings, name), PapersAtHand(storage)
     read = taste_of_profile(chosen, settings.profiles_file.parent, at_hand, storage, _ask(settings))
     click.echo(f"{chosen.name}: {len(read.taste.liked)} papers liked, {len(read.taste.disliked)} disliked; the best {chosen.top} of a day are shown")
@@ -203,7 +175,7 @@ def show(name: str | None) -> int:
 @click.argument("name", required=False)
 def check(name: str | None) -> int:
     """Name what cannot be used: file, entry and reason. Exit status: 0 nothing; 1 something; 2 profiles.toml is refused."""
-    settings, storage = load_settings(), Storage(load_settings().data_root)
+    settings, storage = load_settings(), open_storage(load_settings())
     profiles = load_profiles(settings.profiles_file)
     chosen, at_hand = [find_profile(profiles, name)] if name else list(profiles), PapersAtHand(storage)
     found = 0
@@ -225,7 +197,7 @@ def suggest(name: str | None, author: str | None, count: int) -> int:
     """Name the papers at hand that are most worth a judgement, to begin a profile with."""
     from digest_pipeline.ranking.suggest import papers_by_author, papers_worth_a_judgement
 
-    settings, storage = load_settings(), Storage(load_settings().data_root)
+    settings, storage = load_settings(), open_storage(load_settings())
     at_hand = PapersAtHand(storage)
     if not at_hand.days:
         raise SourceError("no listing day is at hand", hint="`digest run` makes one")
