@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from digest_pipeline.cli import FAILED, OK
 from digest_pipeline.cli.words import LISTING_DATE
 from digest_pipeline.clients import arxiv_client, open_storage, utc_now
 from digest_pipeline.errors import ArxivUnavailable, SettingsError, SourceError
