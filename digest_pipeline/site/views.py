@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from digest_pipeline import taxonomy
 from digest_pipeline.models import AnnounceType, DayLedger, DigestEntry, Evidence, Paper, SummaryStatus, counts_by_type, id_sort_key
+from digest_pipeline.render import paper as render
 from digest_pipeline.render.day import Day
 from digest_pipeline.render.matching import WatchMatch
 from digest_pipeline.site import paths
@@ -31,7 +32,6 @@ from digest_pipeline.translation.languages import Language
 _AUTHORS_UNFOLDED = 2
 _FIRST_HTML_MONTH = (2023, 12)
 """arXiv makes an HTML version of papers submitted since then."""
-_STRUCTURE = ("motivation", "method", "result", "conclusion")
 
 
 # -- words ------------------------------------------------------------------------------------------
@@ -71,14 +71,6 @@ class Link:
     label: str
     url: str
     kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A check's doubt about a translation, or the reason why there is none."""
-
-    phrase: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +114,7 @@ class PaperView:
     address: str
     """Where the paper is without these pages: arXiv."""
     links: tuple[Link, ...]
-    notes: tuple[Note, ...]
+    notes: tuple[render.Note, ...]
     why_shown: tuple[WhyShown, ...]
     submitted_at: datetime | None
     updated_at: datetime | None
@@ -146,48 +138,41 @@ def paper_view(entry: DigestEntry, language: Language, matches: Sequence[WatchMa
 def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatch, ...]) -> PaperView:
     paper, summary = entry.paper, entry.summary
     names = tuple(text_with_tex(name) for name in paper.authors)
-    title = summary.translated_title if summary.is_translated and language.is_translated_into else ""
-    shown_title = title or paper.title
-    tldr, tldr_en = one_line(summary.tldr), one_line(summary.tldr_en)
+    shown = render.paper_view(entry, language)
+    english = shown.tldr_en or ("" if summary.tldr else shown.tldr)
     return PaperView(
         id=paper.arxiv_id,
         version=paper.version,
         kind=paper.announce_type,
-        kind_name=language.label("digest", paper.announce_type.value),
+        kind_name=shown.kind,
         is_translated=summary.is_translated,
         is_deferred=summary.status is SummaryStatus.DEFERRED,
         is_withdrawn=paper.is_withdrawn,
-        title=inline_html(shown_title),
-        title_lang=language.html_lang if title else "en",
-        title_text=text_with_tex(shown_title),
-        original_title=inline_html(paper.title) if title and one_line(title) != one_line(paper.title) else None,
+        title=inline_html(shown.title),
+        title_lang=shown.title_lang,
+        title_text=text_with_tex(shown.title),
+        original_title=inline_html(shown.original_title) if shown.original_title else None,
         first_authors=names if len(names) <= _AUTHORS_UNFOLDED + 1 else names[:_AUTHORS_UNFOLDED],
         further_authors=0 if len(names) <= _AUTHORS_UNFOLDED + 1 else len(names) - _AUTHORS_UNFOLDED,
         authors=tuple(zip(names, (text_with_tex(one) for one in paper.affiliations), strict=True)),
         primary_category=paper.primary_category,
         categories=paper.categories,
-        tldr=inline_html(tldr) if tldr else None,
-        tldr_en=inline_html(tldr_en) if tldr_en and tldr_en != tldr else None,
-        tldr_text=tldr or tldr_en,
+        tldr=inline_html(shown.tldr) if summary.tldr else None,
+        tldr_en=inline_html(english) if english else None,
+        tldr_text=shown.tldr,
         abstract=paragraphs_html(summary.translated_abstract),
         original_abstract=paragraphs_html(paper.abstract),
-        structure=tuple((language.label("site", part), inline_html(text)) for part in _STRUCTURE if (text := getattr(summary, part))),
+        structure=tuple((name, inline_html(text)) for name, text in shown.structure),
         comment=inline_html(paper.comment) if paper.comment else None,
         journal_ref=inline_html(paper.journal_ref) if paper.journal_ref else None,
         doi=Link(one_line(paper.doi), f"https://doi.org/{quote(one_line(paper.doi), safe='/:;()')}") if paper.doi else None,
         address=paper.abs_url,
         links=(*_arxiv_links(paper), *code_links(f"{paper.abstract}\n{paper.comment or ''}")),
-        notes=tuple(_note(flag, language) for flag in summary.flags),
+        notes=shown.notes,
         why_shown=tuple(WhyShown(m.list_name, m.title, tuple(reason.in_words(language) for reason in m.reasons)) for m in matches),
         submitted_at=paper.submitted_at_utc,
         updated_at=paper.updated_at_utc,
     )
-
-
-def _note(flag: str, language: Language) -> Note:
-    """`code: detail` in the reader's words; a code that no longer has words (an old row) is shown as it is."""
-    code, _, detail = flag.partition(":")
-    return Note(language.labels["flags"].get(code.strip(), code.strip()), one_line(detail))
 
 
 def _arxiv_links(paper: Paper) -> tuple[Link, ...]:
