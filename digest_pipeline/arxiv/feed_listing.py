@@ -5,7 +5,8 @@ filled; and without one of its categories. Ids are given at the announcement, so
 which items belong to an earlier listing. A category counts as today's where it has an item that no other category could
 have brought into the feed and that is today's: an id behind the boundary, or a replacement or cross-list that the kept
 feed of the listing before did not have. Wherever that leaves a doubt, the API's records behind the boundary decide; and
-where the API cannot, not knowing this listing yet, the day is not published yet. It is never taken with papers lost or
+where the API cannot, not knowing this listing yet, the day is not published yet. A feed without a fault is taken while the API
+is silent only once that has lasted into the morning: a feed that is half filled looks like one. It is never taken with papers lost or
 with earlier ones as new.
 
 What lives here: that judgement. What does not: what then is kept (`listing.py`) and how the boundary is found (`id_ranges.py`).
@@ -58,7 +59,7 @@ class FeedJudgement:
 
 @dataclass(frozen=True)
 class ApiEvidence:
-    """The questions to the API, each asked only where it is needed.
+    """The questions to the API, each asked only where it is needed, and whether its silence is to be waited out.
 
     `in_window`: current versions in the categories submitted in the listing's window, a page or two, on every day.
     Where that or the feed leaves a doubt, `behind_boundary`: version 1 of everything behind the boundary, all archives, some
@@ -68,6 +69,8 @@ class ApiEvidence:
     in_window: Callable[[], list[ApiRecord]]
     behind_boundary: Callable[[], list[ApiRecord]]
     current_versions: Callable[[Sequence[FeedItem]], list[ApiRecord]]
+    is_due: bool = False
+    """True while the API may be expected to show the listing soon: a feed without a fault is not believed alone yet."""
 
 
 def judge_feed(
@@ -172,8 +175,16 @@ class _Judge:
             raise self._wait(f"{len(self._stale_new)} of its {new} new papers belong to an earlier listing: it is stale")
         doubtful = [category for category in self._categories if not self._is_todays(category)]
         lacking: list[ApiRecord] = []
-        if doubtful or self._stale_new or self._lacking(self._api.in_window()):
+        if doubtful or self._stale_new:
             lacking = self._confirmed(doubtful)
+        else:
+            shown = [r for r in self._api.in_window() if id_sort_key(r.arxiv_id) > id_sort_key(self._last_id)]
+            if not shown and self._api.is_due:
+                raise self._wait(
+                    "the API does not show this listing yet, by which a half-filled feed is told; later in the morning it is taken without"
+                )
+            if self._lacking(shown):
+                lacking = self._confirmed(doubtful)
         return FeedJudgement(tuple(sorted(self._earlier_ids, key=id_sort_key)), tuple(r.arxiv_id for r in lacking))
 
     def _lacking(self, records: Iterable[ApiRecord]) -> list[ApiRecord]:

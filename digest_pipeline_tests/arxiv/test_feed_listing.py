@@ -130,6 +130,13 @@ def test_a_good_feed_is_taken_while_the_api_lags() -> None:
     assert world.judged(world.feed(), world.api(lags=True)) == FeedJudgement()
 
 
+def test_until_the_morning_a_feed_is_not_believed_alone_because_it_may_be_half_filled() -> None:
+    world = World(size=300)
+    with pytest.raises(NotPublishedYet, match="half-filled"):
+        world.judged(world.feed(), replace(world.api(lags=True), is_due=True))
+    assert world.judged(world.feed(), replace(world.api(), is_due=True)) == FeedJudgement()
+
+
 def test_an_empty_day_of_one_category_is_believed_where_the_api_has_none_of_it_either() -> None:
     world = World()
     world.today = replace(world.today, block=tuple(p for p in world.today.block if not covers(["econ"], p.categories)), late_crosses=())
