@@ -1,7 +1,7 @@
 """arXiv Digest: each day's arXiv announcements, exactly, as a digest in the reader's language.
 
-Start reading at `definitions.py`. The rooms, in the direction the data flows:
-`sources` → `papers` → `translation` → `digest` → `site`, with `notify` beside the last two.
+Start reading at `definitions.py`. The packages, in the direction the data flows:
+`arxiv` → `papers` → `translation` → `markdown` → `site`, with `notify` beside the last two.
 Only `orchestration` imports dagster.
 """
 

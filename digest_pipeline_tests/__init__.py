@@ -1,1 +1,1 @@
-"""Tests of the digest pipeline; the same rooms as the package."""
+"""Tests of the digest pipeline; the same folders as the package."""

@@ -36,8 +36,8 @@ def test_every_setting_that_is_named_exists(document: str) -> None:
 
 @pytest.mark.parametrize("document", [name for name in documents() if name.startswith("docs/")])
 def test_every_module_that_is_named_exists(document: str) -> None:
-    rooms = "sources|papers|translation|digest|site|notify|orchestration|sample|reference"
-    for path in re.findall(rf"`((?:{rooms})/[\w/]+\.(?:py|toml|csv|jinja))`", read(document)):
+    packages = "arxiv|papers|translation|markdown|site|notify|orchestration|sample|reference"
+    for path in re.findall(rf"`((?:{packages})/[\w/]+\.(?:py|toml|csv|jinja))`", read(document)):
         assert (ROOT / "digest_pipeline" / path).exists(), path
 
 
