@@ -25,7 +25,7 @@ from digest_pipeline.errors import ListingDateError
 from digest_pipeline.orchestration.assets import RAW, SUMMARIES
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.failures import BACKFILL, MET_BY_EVERY_DAY, NOT_PUBLISHED, cause_of
-from digest_pipeline.orchestration.home import prepare_dagster_home
+from digest_pipeline.orchestration.home import prepare_dagster_home, records_in_words
 from digest_pipeline.orchestration.jobs import DAILY_DIGEST, DAY_AND_SITE, UPDATE_SITE
 from digest_pipeline.orchestration.resources import Clock
 from digest_pipeline.settings import Settings
@@ -120,7 +120,7 @@ class _Days:
 
     def __init__(self, settings: Settings, days: Sequence[date], now: Clock) -> None:
         _require_partition(settings, min(days))
-        prepare_dagster_home()
+        self._home = prepare_dagster_home()
         self._translator = Translator.from_settings(settings, now=now)
         fetcher = listing_fetcher(settings, open_storage(settings), now)
         self._definitions = build_definitions(settings, resources={"translator": self._translator, "listing_fetcher": fetcher}, now=now)
@@ -142,16 +142,17 @@ class _Days:
         if job_name not in self._jobs:
             self._jobs[job_name] = self._definitions.resolve_job_def(job_name)
         started = time.monotonic()
-        result = self._jobs[job_name].execute_in_process(
-            instance=self._instance,
-            partition_key=day.isoformat() if day else None,
-            raise_on_error=False,
-            run_config={
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # what went wrong is said in words by who called
-                **({"ops": {RAW: {"config": {"refetch": True}}}} if refetch else {}),
-            },
-            tags=tags,
-        )
+        with records_in_words(self._home):
+            result = self._jobs[job_name].execute_in_process(
+                instance=self._instance,
+                partition_key=day.isoformat() if day else None,
+                raise_on_error=False,
+                run_config={
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # what went wrong is said in words by who called
+                    **({"ops": {RAW: {"config": {"refetch": True}}}} if refetch else {}),
+                },
+                tags=tags,
+            )
         return _result_of(day, result, time.monotonic() - started)
 
 

@@ -10,7 +10,7 @@ import pytest
 from dagster import DagsterInstance
 
 from digest_pipeline import tables
-from digest_pipeline.errors import ArxivUnavailable, DigestError, EndpointConfigurationError
+from digest_pipeline.errors import ArxivUnavailable, DigestError, EndpointConfigurationError, StorageError
 from digest_pipeline.models import DigestEntry, Evidence, ListingInfo
 from digest_pipeline.notify import alerts
 from digest_pipeline.notify.alerts import Audience, Message
@@ -148,7 +148,7 @@ def a_dead_key() -> dg.Failure:
 def test_a_dead_key_is_told_once_for_all_runs_and_again_after_a_week(instance: DagsterInstance, tmp_path: Path) -> None:
     """Thirty days of it had been sixty alerts: a failed run and a late listing each day."""
     with_settings, start = settings(tmp_path), datetime(2026, 6, 2, 6, tzinfo=UTC)
-    for tags in ({}, {"digest/scheduled": "true"}, {"dagster/backfill": "abc"}, {"digest/backfill": "2026-06-01...2026-06-05"}):
+    for tags in ({}, {"digest/scheduled": "true"}, {"dagster/backfill": "abc"}):
         notice_failure(instance, run_failing_asset(instance, a_dead_key(), tags), with_settings, start + timedelta(days=len(tags)))
     [message] = outbox(tmp_path)
     assert "What happened: papers: the endpoint refuses the key" in message.body
@@ -158,12 +158,29 @@ def test_a_dead_key_is_told_once_for_all_runs_and_again_after_a_week(instance: D
     assert len(outbox(tmp_path)) == 5  # days 0, 7, 14, 21, 28
 
 
-def test_a_listing_that_a_dead_key_keeps_away_is_not_told_as_late_too(instance: DagsterInstance, tmp_path: Path) -> None:
+def test_any_cause_that_ends_every_scheduled_run_is_told_once_and_explains_the_late_listing(instance: DagsterInstance, tmp_path: Path) -> None:
     with_settings, now = settings(tmp_path), datetime(2026, 6, 2, 20, tzinfo=UTC)
     write_facts(storage_of(with_settings), ListingInfo(date(2026, 6, 1), True, Evidence.RSS, False))
-    notice_failure(instance, run_failing_asset(instance, a_dead_key()), with_settings, now)
+    storage_of(with_settings).write_text("ledger/date=2026-06-01/ledger.parquet", "x")
+    full = failure_of(StorageError("data/x cannot be written: No space left on device", hint="free space there"), stage="papers", day="2026-06-02")
+    for hours in range(3):
+        notice_failure(instance, run_failing_asset(instance, full, {"digest/scheduled": "true"}), with_settings, now - timedelta(hours=hours))
     look_for_late(instance, with_settings, now)
-    assert len(outbox(tmp_path)) == 1
+    assert [message.title for message in outbox(tmp_path)] == ["Digest: __ephemeral_asset_job__ failed for 2026-06-02"]
+
+
+@pytest.mark.parametrize(
+    ("backfill", "not_tried"),
+    [("2026-06-01...2026-06-05", "2026-06-03, 2026-06-04, 2026-06-05"), ("2026-06-05...2026-05-29", "2026-05-29, 2026-06-01")],
+)
+def test_a_backfill_that_the_key_ended_says_which_days_were_not_tried_and_what_to_do(
+    instance: DagsterInstance, tmp_path: Path, backfill: str, not_tried: str
+) -> None:
+    notice_failure(instance, run_failing_asset(instance, a_dead_key(), {"digest/backfill": backfill}), settings(tmp_path))
+    [message] = outbox(tmp_path)
+    assert f"Not tried: {not_tried}\n" in message.body
+    assert "What to do: set OPENAI_API_KEY\n" in message.body
+    assert "goes on" not in message.body
 
 
 @pytest.mark.parametrize(("error", "retried"), [(ArxivUnavailable("no answer"), True), (DigestError("a bug in the data"), False)])

@@ -1,9 +1,14 @@
-"""An alert for each failed run that is not retried by itself; one for a backfill, and one for all runs that a dead key ends."""
+"""An alert for each failed run that is not retried by itself: one for a backfill, and one for all scheduled runs of the same cause.
+
+What lives here: which failures are the same. What does not: that the same is told once a week (`notify/ongoing.py`).
+"""
 
 import re
+from datetime import date
 
 import dagster as dg
 
+from digest_pipeline.calendar import load_calendar
 from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.notify import alerts
 from digest_pipeline.notify.alerts import BackfillFailed, RunFailed
@@ -36,19 +41,23 @@ def _message(context: dg.RunFailureSensorContext, settings: Settings) -> RunFail
     link = f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}"
     message = f"{cause.stage}: {cause.message}" if cause.stage else cause.message
     backfill = failures.backfill_of(run)
-    if cause.error == EndpointConfigurationError.__name__:
-        # of whatever day or backfill: `alerts.post` reminds of what lasts once a week
-        return RunFailed(run.run_id, run.job_name, days, message, cause.hint, link, _without_numbers(cause.message))
-    if backfill:
-        goes_on = failures.BACKFILL not in run.tags or cause.error not in failures.MET_BY_EVERY_DAY
-        return BackfillFailed(backfill, run.run_id, days, message, cause.hint, link, goes_on=goes_on)
-    return RunFailed(run.run_id, run.job_name, days, message, cause.hint, link, _occasion(run, days, cause.message))
+    if days and failures.BACKFILL in run.tags and cause.error in failures.MET_BY_EVERY_DAY:
+        not_tried = _days_after(days[0], run.tags[failures.BACKFILL], settings)
+        return BackfillFailed(run.tags[failures.BACKFILL], run.run_id, days, message, cause.hint, link, not_tried, goes_on=False)
+    is_dead_key = cause.error == EndpointConfigurationError.__name__
+    if backfill and not is_dead_key:
+        return BackfillFailed(backfill, run.run_id, days, message, cause.hint, link)
+    lasts = is_dead_key or failures.SCHEDULED in run.tags
+    return RunFailed(run.run_id, run.job_name, days, message, cause.hint, link, _without_numbers(cause.message) if lasts else run.run_id)
 
 
-def _occasion(run: dg.DagsterRun, days: tuple[str, ...], message: str) -> str:
-    """The run, or for the schedule's repeated tries of one listing their common cause."""
-    return f"{days} {_without_numbers(message)}" if failures.SCHEDULED in run.tags else run.run_id
+def _days_after(day: str, backfill: str, settings: Settings) -> tuple[str, ...]:
+    """The listing days of `digest backfill` that come after `day`, in its own order: `first...last`, or the newest first."""
+    first, last = (date.fromisoformat(end) for end in backfill.split("..."))
+    days = load_calendar(settings.skipped_evenings_file).listing_days(min(first, last), max(first, last))
+    return tuple(one.isoformat() for one in days if (one.isoformat() < day if first > last else one.isoformat() > day))
 
 
 def _without_numbers(message: str) -> str:
+    """What failures of the same cause have in common, however often something was tried."""
     return re.sub(r"[0-9]+", "#", message)[:120]
