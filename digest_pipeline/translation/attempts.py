@@ -241,14 +241,12 @@ class PaperAttempts:
         result = validate_answer(task.prompt, answer)
         stored = self._stored(task, key, request, answer, asked_at)
         try:
-            if result.is_accepted:
-                await self._threads.call(self.translator.store.put, stored)
-            else:
-                await self._threads.call(self.translator.store.put_rejected, stored, tuple(map(str, result.flags)))
-                task.rejected.append(stored)
+            await self._threads.keep(stored, None if result.is_accepted else tuple(map(str, result.flags)))
         except AnswerStoreError:
             log.error("The answer for %s, paid and held in memory until now, is lost: the answer store cannot be written.", task.about)
             raise
+        if not result.is_accepted:
+            task.rejected.append(stored)
         self.totals.add(stored)
         await self._reservations.settle(task.key, stored.cost_usd)
         return result, stored

@@ -1,6 +1,6 @@
 """Listing days and the batches of the endpoint: which days a collected batch sets free, noted until they have run again.
 
-What does not live here: the Batch API itself (`batch.py`), and who asks for the days again (`orchestration/sensors/`).
+What does not live here: the Batch API itself (`batch/`), and who asks for the days again (`orchestration/sensors/`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One listing day's papers through the translator, into the tables of summaries.
 
-What lives here: reading, writing, and what is remembered of an endpoint that refused. What does not: asking (`engine.py`),
+What lives here: reading, writing, and what is remembered of an endpoint that refused. What does not: asking (`run.py`),
 batches (`batch_days.py`).
 """
 

@@ -139,6 +139,7 @@ class _Run:
             yield PaperAttempts(self._translator, self._session, threads), threads
         finally:
             try:
+                await threads.finish_keeping()
                 if self._open:
                     await threads.call(self._translator.store.release, list(self._open))
             finally:

@@ -1,7 +1,7 @@
 """The store of paid answers in an object store (S3, GCS, Azure, or any other that fsspec knows), shared by machines.
 
 What lives here: one object an answer, and leases made of exclusive creation. What does not: the protocol's meaning
-(`store.py`). An object is whole or absent, so a put is durable when it returns. Below the root:
+(`protocol.py`). An object is whole or absent, so a put is durable when it returns. Below the root:
 
     good/<2 digits>/<key>.json            an answer
     rejected/<2 digits>/<key>/<id>.json   a rejected answer with `rejected_for`
@@ -32,7 +32,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from upath import UPath
@@ -40,7 +40,7 @@ from upath import UPath
 from digest_pipeline.errors import AnswerStoreError, storage_errors
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner, is_expired
 from digest_pipeline.translation.cache.protocol import CacheFull
-from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
+from digest_pipeline.translation.cache.records import BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +179,7 @@ class ObjectStoreCache:
             if time.monotonic() - self._listed_at.get(month, float("-inf")) > _REFRESH_SECONDS:
                 self._paid.setdefault(month, set()).update(self._names(f"paid/{month}"))
                 self._listed_at[month] = time.monotonic()
-            return _spending(name.rpartition("/")[2] for name in self._paid[month])
+            return Spending.of_names(name.rpartition("/")[2] for name in self._paid[month])
 
     def _count(self, answer: CachedAnswer) -> None:
         month = month_of(answer.answered_at_utc)
@@ -240,7 +240,7 @@ class ObjectStoreCache:
         row = self._read(f"batches/open/{token}.json")
         if row is None:
             return  # closed by another process meanwhile
-        batch = _batch(row)
+        batch = BatchRecord.from_json(row, row["items"])
         changed = dataclasses.replace(
             batch, state=state, batch_id=batch_id or batch.batch_id, file_id=file_id or batch.file_id, outcome=outcome or batch.outcome
         )
@@ -250,7 +250,7 @@ class ObjectStoreCache:
 
     def open_batches(self) -> list[BatchRecord]:
         rows = self._read_many(self._names("batches/open")).values()
-        return sorted(map(_batch, rows), key=lambda batch: (batch.created_at_utc, batch.token))
+        return sorted((BatchRecord.from_json(row, row["items"]) for row in rows), key=lambda batch: (batch.created_at_utc, batch.token))
 
     def keys_in_open_batches(self, keys: Sequence[str]) -> set[str]:
         return {item.key for batch in self.open_batches() for item in batch.items} & set(keys)
@@ -261,15 +261,13 @@ class ObjectStoreCache:
         oldest = f"{self._now() - _TRIES_ARE_REMEMBERED:%Y-%m-%d}"
         names = [name for name in self._names("batches/closed") if name.rpartition("/")[2] >= oldest]
         for row in self._read_many(names).values():
-            for item in _batch(row).items:
+            for item in BatchRecord.from_json(row, row["items"]).items:
                 if item.key in tries:
                     tries[item.key] += 1
         return tries
 
     def _write_batch(self, batch: BatchRecord) -> None:
-        row = {**dataclasses.asdict(batch), "created_at_utc": batch.created_at_utc.isoformat()}
-        for item in row["items"]:
-            item["listing_date"] = item["listing_date"].isoformat()
+        row = {**batch.to_json(), "items": [item.to_json() for item in batch.items]}
         is_closed = batch.state is BatchState.CLOSED
         self._write(f"batches/closed/{batch.created_at_utc:%Y-%m-%d}-{batch.token}.json" if is_closed else f"batches/open/{batch.token}.json", row)
 
@@ -392,23 +390,6 @@ def _rejected(row: Mapping[str, Any]) -> tuple[CachedAnswer, tuple[str, ...]]:
     return CachedAnswer.from_json(row), tuple(row["rejected_for"])
 
 
-def _spending(names: Iterator[str]) -> Spending:
-    rows = [name.split(",")[1:] for name in names]
-    return Spending(
-        usd=sum(int(dollars) for dollars, _, _ in rows if dollars != "unknown") / _MICRO,
-        answers=len(rows),
-        unpriced_answers=sum(dollars == "unknown" for dollars, _, _ in rows),
-        input_tokens=sum(int(tokens) for _, tokens, _ in rows),
-        output_tokens=sum(int(tokens) for _, _, tokens in rows),
-    )
-
-
 def _endpoint_name(endpoint: str, model: str) -> str:
     digest = hashlib.sha256(f"{endpoint}\n{model}".encode()).hexdigest()
     return f"endpoints/{digest[:32]}.json"
-
-
-def _batch(row: Mapping[str, Any]) -> BatchRecord:
-    items = tuple(BatchItem(**{**item, "listing_date": date.fromisoformat(item["listing_date"])}) for item in row["items"])
-    times = {"created_at_utc": datetime.fromisoformat(row["created_at_utc"]), "state": BatchState(row["state"])}
-    return BatchRecord(**{**row, **times, "items": items})

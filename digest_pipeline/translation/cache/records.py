@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -95,6 +95,18 @@ class Spending:
     input_tokens: int = 0
     output_tokens: int = 0
 
+    @classmethod
+    def of_names(cls, names: Iterable[str]) -> Spending:
+        """Of the objects that stand for paid answers: `<id>,<micro-dollars or "unknown">,<tokens in>,<tokens out>`."""
+        rows = [name.split(",")[1:] for name in names]
+        return cls(
+            usd=sum(int(dollars) for dollars, _, _ in rows if dollars != "unknown") / 1_000_000,
+            answers=len(rows),
+            unpriced_answers=sum(dollars == "unknown" for dollars, _, _ in rows),
+            input_tokens=sum(int(tokens) for _, tokens, _ in rows),
+            output_tokens=sum(int(tokens) for _, _, tokens in rows),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
@@ -107,6 +119,15 @@ class BatchItem:
     prompt_sha256: str
     schema_version: str
     reserved_usd: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "listing_date": self.listing_date.isoformat()}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> BatchItem:
+        """Unknown fields are ignored."""
+        values = {f.name: row[f.name] for f in dataclasses.fields(cls)}
+        return cls(**{**values, "listing_date": date.fromisoformat(values["listing_date"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +162,17 @@ class BatchRecord:
     file_id: str = ""
     outcome: str = ""
     items: tuple[BatchItem, ...] = field(default=(), repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the items."""
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "items"}
+        return {**row, "created_at_utc": self.created_at_utc.isoformat()}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> BatchRecord:
+        values = {f.name: row[f.name] for f in dataclasses.fields(cls) if f.name != "items"}
+        times = {"state": BatchState(values["state"]), "created_at_utc": datetime.fromisoformat(values["created_at_utc"])}
+        return cls(**{**values, **times}, items=tuple(map(BatchItem.from_json, items)))
 
 
 def month_of(moment: datetime) -> str:

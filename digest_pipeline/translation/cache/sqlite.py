@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from filelock import FileLock
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner, is_expired
 from digest_pipeline.translation.cache.protocol import CacheFull
-from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
+from digest_pipeline.translation.cache.records import BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
 
 _VERSION = 1
 _BUSY_SECONDS = 60.0
@@ -81,26 +81,22 @@ class SqliteCache:
         return {row["key"]: _answer(row) for row in rows}
 
     def put(self, answer: CachedAnswer) -> None:
-        row = answer.to_json()
-        with self._durable() as db:
-            db.execute(_insert("answers", row), row)
-            _count(db, answer)
-            db.execute("DELETE FROM leases WHERE key = ? AND owner = ?", (answer.key, self.owner.name))
+        self.put_all([(answer, None)])
 
     def put_rejected(self, answer: CachedAnswer, reasons: Sequence[str]) -> None:
-        with self._durable() as db:
-            _keep_rejected(db, answer, reasons)
-            _count(db, answer)
-            db.execute("UPDATE leases SET reserved_usd = 0 WHERE key = ? AND owner = ?", (answer.key, self.owner.name))
+        self.put_all([(answer, tuple(reasons))])
 
     def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
         with self._durable() as db:
             for answer, reasons in answers:
+                lease = (answer.key, self.owner.name)
                 if reasons is None:
                     row = answer.to_json()
                     db.execute(_insert("answers", row), row)
+                    db.execute("DELETE FROM leases WHERE key = ? AND owner = ?", lease)
                 else:
                     _keep_rejected(db, answer, reasons)
+                    db.execute("UPDATE leases SET reserved_usd = 0 WHERE key = ? AND owner = ?", lease)
                 _count(db, answer)
 
     def discard(self, key: str, reasons: Sequence[str]) -> None:
@@ -223,9 +219,9 @@ class SqliteCache:
         with self._durable() as db:
             items = tuple(item for item in batch.items if self._is_free(db, item.key))
             if items:
-                row = _batch_row(batch)
+                row = batch.to_json()
                 db.execute(_insert("batches", row), row)
-                rows = [_item_row(batch.token, item) for item in items]
+                rows = [{**item.to_json(), "token": batch.token} for item in items]
                 db.executemany(_insert("batch_items", rows[0]), rows)
         return dataclasses.replace(batch, items=items)
 
@@ -249,7 +245,8 @@ class SqliteCache:
         with self._reading() as db:
             batches = db.execute("SELECT * FROM batches WHERE state != ? ORDER BY created_at_utc, token", (BatchState.CLOSED,)).fetchall()
             return [
-                _batch(row, db.execute("SELECT * FROM batch_items WHERE token = ? ORDER BY rowid", (row["token"],)).fetchall()) for row in batches
+                BatchRecord.from_json(row, db.execute("SELECT * FROM batch_items WHERE token = ? ORDER BY rowid", (row["token"],)).fetchall())
+                for row in batches
             ]
 
     def keys_in_open_batches(self, keys: Sequence[str]) -> set[str]:
@@ -384,26 +381,3 @@ def _spending(db: sqlite3.Connection, month: str) -> Spending:
 def _insert(table: str, row: Mapping[str, Any]) -> str:
     """The statement that writes `row`, replacing one of the same key; table and columns are names of this module."""
     return f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"  # noqa: S608 - no value is part of it
-
-
-def _item_row(token: str, item: BatchItem) -> dict[str, Any]:
-    return {**dataclasses.asdict(item), "token": token, "listing_date": item.listing_date.isoformat()}
-
-
-def _batch_row(batch: BatchRecord) -> dict[str, Any]:
-    row = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch) if f.name != "items"}
-    return {**row, "created_at_utc": batch.created_at_utc.isoformat()}
-
-
-def _batch(row: sqlite3.Row, items: Sequence[sqlite3.Row]) -> BatchRecord:
-    values = dict(row)
-    return BatchRecord(
-        **{**values, "state": BatchState(values["state"]), "created_at_utc": datetime.fromisoformat(values["created_at_utc"])},
-        items=tuple(
-            BatchItem(
-                **{f.name: item[f.name] for f in dataclasses.fields(BatchItem) if f.name != "listing_date"},
-                listing_date=date.fromisoformat(item["listing_date"]),
-            )
-            for item in items
-        ),
-    )
