@@ -8,7 +8,6 @@ prompt, the model and the language; whoever wants it again pays nothing.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +28,7 @@ from digest_pipeline.reading.prompts import (
     prompt_sha256,
     read_notes,
     reading_key,
+    with_tex_put_back,
 )
 from digest_pipeline.translation.attempts import estimated_usage
 from digest_pipeline.translation.budget import Budget, highest_cost
@@ -189,13 +189,13 @@ class _Reader:
         """(the notes that may be shown, how many were dropped)."""
         messages, key = messages_for(part, self._language), reading_key(part, self._language, self._translator.model)
         first = await self._answer(key, messages, paper, bill)
-        notes = read_notes(json_values(first.raw))
+        notes = read_notes(first.raw)
         good, bad = self._checked(notes or [], text)
         if notes is not None and not bad:
             return good, 0
         again = messages_again(messages, first.raw, bad)
         second = await self._answer(reading_key(part, self._language, self._translator.model, again_after=key), again, paper, bill)
-        corrected = read_notes(json_values(second.raw))
+        corrected = read_notes(second.raw)
         if notes is None and corrected is None:
             raise _NoAnswer("the model's answers hold no notes in the form asked for")
         better, still_bad = self._checked(corrected or [], text)
@@ -206,6 +206,9 @@ class _Reader:
         bad: list[tuple[Note, list[str]]] = []
         for note in notes[:MOST_NOTES]:
             faults, passage = faults_of(note.kind, note.claim, note.quote, text, self._language)
+            if passage is None and (mended := with_tex_put_back(note)) != note:
+                note = mended
+                faults, passage = faults_of(note.kind, note.claim, note.quote, text, self._language)
             if faults or passage is None:
                 bad.append((note, faults))
             else:
@@ -322,17 +325,3 @@ def _status(shown: Sequence[CheckedNote], problem: str, *, is_deferred: bool) ->
     if is_deferred:
         return NoteStatus.DEFERRED
     return NoteStatus.FAILED if problem else NoteStatus.NOTHING_TO_SHOW
-
-
-def json_values(text: str) -> list[Any]:
-    """The JSON values in the text that may be an answer, in their order."""
-    decoder, found, position = json.JSONDecoder(strict=False), list[Any](), text.find("{")
-    while position >= 0:
-        try:
-            value, end = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            end = position + 1
-        else:
-            found.append(value)
-        position = text.find("{", end)
-    return found

@@ -97,6 +97,26 @@ def test_what_is_no_answer_is_asked_again_once_and_then_said(endpoint: FakeOpenA
     assert "form asked for" in found.detail
 
 
+DRESSED = {
+    "in a fence": lambda text: f"Here you are:\n```json\n{text}\n```",
+    "after a draft": lambda text: '<think>{"notes": []} or better</think>' + text,
+    "wrapped": lambda text: f'{{"result": {text}}}',
+    "with a trailing comma": lambda text: text.replace("]}", ",]}"),
+    "TeX behind one backslash": lambda text: text.replace("\\\\", "\\"),
+}
+
+
+@pytest.mark.parametrize("way", DRESSED)
+def test_an_answer_in_other_clothes_is_read(way: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    quote = r"classifier of $1.2\times 10^{6}$ parameters."
+    setup = {"kind": "setup", "claim": "分类器有 $1.2\\times 10^6$ 个参数。", "quote": f"and an off-the-shelf {quote}", "section": "1"}
+    text = json.dumps({"notes": [setup]}, ensure_ascii=False)
+    endpoint.behave = answering(DRESSED[way](text))
+    found = read(endpoint, tmp_path)
+    assert [one.passage.anchor for one in found.notes] == ["S1.p1"]
+    assert endpoint.requests == 1
+
+
 def test_an_empty_list_is_a_good_answer(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = answering([])
     assert (read(endpoint, tmp_path).status, endpoint.requests) == (NoteStatus.NOTHING_TO_SHOW, 1)

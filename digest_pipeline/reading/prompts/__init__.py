@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,7 @@ from digest_pipeline.reading.claims import NoteKind
 from digest_pipeline.reading.fulltext import FullText
 from digest_pipeline.reading.quotes import LEAST_WORDS, MOST_CHARACTERS
 from digest_pipeline.translation.languages import Language
+from digest_pipeline.translation.validation.lenient_json import read_fields
 
 MOST_NOTES = 12
 """Notes asked for of one part of a paper."""
@@ -129,15 +131,21 @@ def reading_key(part: Part, language: Language, model: str, *, again_after: str 
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
-def read_notes(objects: Sequence[Any]) -> list[Note] | None:
-    """The notes of the last of the JSON objects that has any; None where none has the shape asked for. A misshapen note among good ones is left out."""
-    for candidate in reversed(objects):
-        items = candidate.get("notes") if isinstance(candidate, dict) else candidate
-        if isinstance(items, list):
-            notes = [note for item in items[: 2 * MOST_NOTES] if (note := _note(item)) is not None]
-            if notes or not items:
-                return notes
-    return None
+def read_notes(text: str) -> list[Note] | None:
+    """The notes of an answer, however it is dressed; None where it holds none in the form asked for. A misshapen note among good ones is left out."""
+    items = (read_fields(text, ("notes",)) or {}).get("notes")
+    if not isinstance(items, list):
+        return None
+    notes = [note for item in items[: 2 * MOST_NOTES] if (note := _note(item)) is not None]
+    return notes if notes or not items else None
+
+
+def with_tex_put_back(note: Note) -> Note:
+    """TeX behind one backslash in JSON arrives as a control character and the rest of its name: `\\times` as a tab and `imes`."""
+    back = str.maketrans({"\t": r"\t", "\f": r"\f", "\b": r"\b", "\r": r"\r"})
+    return note.model_copy(
+        update={"quote": re.sub(r"\n(?=(?:abla|eq|u|eg|i|otin)\b)", r"\\n", note.quote.translate(back)), "claim": note.claim.translate(back)}
+    )
 
 
 def _note(item: Any) -> Note | None:
