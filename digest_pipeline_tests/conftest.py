@@ -12,8 +12,9 @@ settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither keys nor settings of the shell that starts the tests."""
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither keys nor settings of the shell that starts the tests; turns at a stand-in are taken apart from the machine's."""
     for name in os.environ:
         if name.startswith(("DIGEST_", "OPENAI_", "DAGSTER_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("DIGEST_ARXIV_LOCK_DIR", str(tmp_path_factory.getbasetemp() / "turns"))
