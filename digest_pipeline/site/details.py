@@ -14,7 +14,6 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 
 from digest_pipeline.models import Paper
@@ -49,8 +48,8 @@ def _html(renderer: Renderer, page: str, language: Language, view: PaperView, ch
 
 
 def short_bibtex(paper: Paper) -> str:
-    """As in the day's BibTeX file, without the abstract: for a clipboard."""
-    return bibtex_bytes([replace(paper, abstract="")]).decode().strip()
+    """As in the day's BibTeX file, without the abstract (a line of its own): for a clipboard."""
+    return "\n".join(line for line in bibtex_bytes([paper]).decode().strip().split("\n") if not line.startswith("  abstract = "))
 
 
 def read_details(script: bytes) -> dict[str, tuple[str, str]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
 
@@ -111,7 +111,7 @@ class BuildRecords:
         """Atomic by file; the days put or dropped since the last call. Unchanged content leaves a file alone."""
         for name in sorted(self._changed):
             if len(name) == len("2026"):
-                days: dict[str, Any] = {day.isoformat(): asdict(one) for day, one in sorted(self.days.items()) if _year(day) == name}
+                days: dict[str, Any] = {day.isoformat(): _plain(one) for day, one in sorted(self.days.items()) if _year(day) == name}
             else:
                 days = {day: {"papers": " ".join(one.papers), "files": one.files} for day, one in sorted(self._lists[name].items())}
             self._write(_shard(name), days)
@@ -119,7 +119,7 @@ class BuildRecords:
 
     def write_state(self, state: BuildState) -> None:
         self.state = state
-        self._write(STATE, {**asdict(state), "years": sorted({_year(day) for day in self.days})})
+        self._write(STATE, {**_plain(state), "years": sorted({_year(day) for day in self.days})})
 
     def _month(self, day: date) -> dict[str, DayLists]:
         name = _month(day)
@@ -143,6 +143,11 @@ class BuildRecords:
 def files_of(records: BuildRecords, days: Iterable[date]) -> set[str]:
     """Paths below site/ that belong to these days."""
     return {file for day in days for file in records.lists_of(day).files}
+
+
+def _plain(one: DayRecord | BuildState) -> dict[str, Any]:
+    """Without copying what lies within, as `asdict` would: a thousand days have a million numbers."""
+    return {each.name: getattr(one, each.name) for each in fields(one)}
 
 
 def _shard(name: str) -> str:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from statistics import median
 from typing import Any
 
@@ -190,7 +190,7 @@ def json_bytes(table: pd.DataFrame) -> bytes:
     """The same as a list of objects, with `by_category`, `held_days` and `flags` in full; null where a number is not known."""
     plain = table[[*CSV_COLUMNS, "by_category", "held_days", "by_flag"]].astype(object)
     plain = plain.where(plain.notna(), None).drop(columns="flags").rename(columns={"announced": "listings", "by_flag": "flags"})
-    return (json.dumps(plain.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
+    return ("[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in plain.to_dict("records")) + "\n]\n").encode()
 
 
 # -- the page ---------------------------------------------------------------------------------------
@@ -280,6 +280,7 @@ def _counts_table(caption: str, counts: Iterable[Mapping[str, int]], language: L
     return NumbersTable(caption, ("", language.label("statistics", "papers")), tuple((name(key), _number(count, language)) for key, count in total))
 
 
+@lru_cache(maxsize=8_192)
 def _number(value: float, language: Language, pattern: str = "#,##0") -> str:
     return str(format_decimal(value, format=pattern, locale=_locale(language)))
 

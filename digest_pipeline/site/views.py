@@ -148,7 +148,7 @@ def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatc
         is_translated=summary.is_translated,
         is_deferred=summary.status is SummaryStatus.DEFERRED,
         is_withdrawn=paper.is_withdrawn,
-        title=inline_html(shown.title),
+        title=_within_a_link(inline_html(shown.title)),
         title_lang=shown.title_lang,
         title_text=text_with_tex(shown.title),
         original_title=inline_html(shown.original_title) if shown.original_title else None,
@@ -173,6 +173,11 @@ def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatc
         submitted_at=paper.submitted_at_utc,
         updated_at=paper.updated_at_utc,
     )
+
+
+def _within_a_link(html: Markup) -> Markup:
+    """A long formula scrolls by keys where it stands alone; within a link nothing else may take the focus."""
+    return Markup(str(html).replace(' tabindex="0"', ""))  # noqa: S704 - it was markup before
 
 
 def _arxiv_links(paper: Paper) -> tuple[Link, ...]:

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
@@ -135,7 +135,7 @@ def named_feed(
 ) -> Feed:
     """A feed under any name and title, e.g. of a watch list; `reasons` (by arXiv id) say why a paper is shown."""
     why = reasons or {}
-    items = tuple(_bounded(entries, lambda entry, is_whole: _item(entry, language, site_url, why.get(entry.paper.arxiv_id, ()), is_whole)))
+    items = tuple(_bounded(entries, lambda entry, is_whole: _item(entry, language, site_url, tuple(why.get(entry.paper.arxiv_id, ())), is_whole)))
     return Feed(
         name=name,
         title=one_line(title),
@@ -177,7 +177,8 @@ def _eastern_midnight(day: date) -> datetime:
     return datetime.combine(day, time(0), EASTERN)
 
 
-def _item(entry: DigestEntry, language: Language, site_url: str, reasons: Sequence[str], is_whole: bool) -> FeedItem:
+@lru_cache(maxsize=8_192)  # a paper stands in the feed of all and in those of its categories
+def _item(entry: DigestEntry, language: Language, site_url: str, reasons: tuple[str, ...], is_whole: bool) -> FeedItem:
     view, paper = paper_view(entry, language), entry.paper
     title = plain_text(view.title)
     return FeedItem(
