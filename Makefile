@@ -54,6 +54,10 @@ lint: $(VENV)/.dev ## Format, lint, types, secrets, generated documents, workflo
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
+	@home=$$(mktemp -d) && cp digest_pipeline/orchestration/dagster.yaml $$home && for what in "check defs" "list defs --json"; do \
+		VIRTUAL_ENV=$(CURDIR)/$(VENV) DAGSTER_HOME=$$home DIGEST_DATA_DIR=$$home/data $(BIN)/dg $$what > $$home/said 2>&1 || { cat $$home/said; exit 1; }; \
+		! grep -i warning $$home/said; done; rm -rf $$home
 	@$(BIN)/python .ci/secrets.py
 	@$(BIN)/python -m digest_pipeline.reference --check docs
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
