@@ -12,6 +12,8 @@ from digest_pipeline.orchestration import checks
 from digest_pipeline.orchestration.assets import SITE, SUMMARIES
 from digest_pipeline.orchestration.assets.digest_files import digest_files
 from digest_pipeline.orchestration.assets.papers import papers
+from digest_pipeline.orchestration.assets.personal_digests import personal_digests
+from digest_pipeline.orchestration.assets.rankings import rankings
 from digest_pipeline.orchestration.assets.raw_arxiv_metadata import raw_arxiv_metadata
 from digest_pipeline.orchestration.assets.reading_notes import reading_notes
 from digest_pipeline.orchestration.assets.site import site
@@ -37,7 +39,10 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
     load_calendar(settings.skipped_evenings_file)  # a bad file is refused here, at load
     partitions = listing_day_partitions(settings.first_listing)
 
-    optional = [reading_notes] if settings.read_top else []  # what is off is not shown either
+    optional = [
+        *([rankings, personal_digests] if settings.profiles_file.is_file() else []),
+        *([reading_notes] if settings.read_top else []),
+    ]  # what is off is not shown
 
     def by_settings(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.to_user_string() == SITE:

@@ -62,6 +62,12 @@ CHECKS = (
         warns=True,
     ),
     Check(
+        "every_profile_is_ranked",
+        "rankings",
+        "Warns where a profile could not be ranked; the others are, and the digest is made all the same.",
+        warns=True,
+    ),
+    Check(
         "nearly_every_paper_is_translated", "translated_summaries", "At most 2 % of the papers are quarantined; a single one never fails a small day."
     ),
     Check(

@@ -12,6 +12,8 @@ from digest_pipeline.orchestration.assets import DIGESTS, GROUP, PAPERS, RAW, SI
 from digest_pipeline.orchestration.failures import errors_as_failures
 from digest_pipeline.orchestration.partitions import day_of
 from digest_pipeline.orchestration.resources import Clock
+from digest_pipeline.personal.mail import send_personal
+from digest_pipeline.ranking.profiles import load_profiles
 from digest_pipeline.render.watch_lists import load_watch_lists
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
@@ -77,6 +79,7 @@ def send_mail(
     with errors_as_failures(context):
         try:
             sent = send_day(storage, settings, day_of(config.day), load_watch_lists(settings.watch_file), now=clock)
+            sent += send_personal(storage, settings, day_of(config.day), load_profiles(settings.profiles_file), now=clock)
         except DeliveryError as error:
             context.log.error("%s", error)
             if context.retry_number >= _MAIL_TRIES:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 
 from digest_pipeline import tables
+from digest_pipeline.ranking.lookup import AskArxiv, nobody
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
+from digest_pipeline.ranking.profiles import Profile
 from digest_pipeline.ranking.rank import RankedPaper, Ranker, Reason, Taste
+from digest_pipeline.ranking.taste import taste_of_profile
 from digest_pipeline.storage import Storage
 
 
@@ -32,6 +36,26 @@ def rank_days(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> Iter
         if ranker is None or around is not space:
             space, ranker = around, Ranker(around, taste)
         yield day, ranker.rank(keys)
+
+
+def rank_for_profile(storage: Storage, at_hand: PapersAtHand, day: date, profile: Profile, folder: Path, ask: AskArxiv = nobody) -> int:
+    """Writes the day's table for one profile; how many entries of its library cannot be used. `folder` is that of profiles.toml.
+
+    A profile without any usable paper gets the day newest id first, without interests. Raises SettingsError or SourceError for Zotero.
+    """
+    read = taste_of_profile(profile, folder, at_hand, storage, ask)
+    for one, ranked in rank_days(at_hand, [day], read.taste):
+        write_rankings(storage, one, profile.name, ranked)
+    return len(read.problems)
+
+
+def best_ranks(storage: Storage, day: date) -> dict[str, int]:
+    """Id → the best rank that any profile gives the paper; empty where the day is ranked for nobody."""
+    best: dict[str, int] = {}
+    for name in storage.names(tables.partition_folder("rankings", day)):
+        for row in read_rankings(storage, day, name.removeprefix("profile=")):
+            best[row.arxiv_id] = min(row.rank, best.get(row.arxiv_id, row.rank))
+    return best
 
 
 def rankings_file(day: date, profile: str) -> str:

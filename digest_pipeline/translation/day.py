@@ -6,8 +6,9 @@ batches (`batch_days.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 
 from digest_pipeline import tables
 from digest_pipeline.errors import EndpointConfigurationError
@@ -21,9 +22,16 @@ _REFUSAL = "state/endpoint-refusal.json"
 
 
 def translate_day(
-    day: date, storage: Storage, languages: Sequence[Language], translator: Translator, progress: Callable[[Progress], None] = lambda _: None
+    day: date,
+    storage: Storage,
+    languages: Sequence[Language],
+    translator: Translator,
+    progress: Callable[[Progress], None] = lambda _: None,
+    ranks: Mapping[str, int] = MappingProxyType({}),
 ) -> TranslationOutcome:
     """Writes one table a language. Raises what `translate_papers` does; what was answered until then is kept and not paid again.
+
+    `ranks`, by arXiv id, says which papers are asked for first, should the budget not reach for all.
 
     After a run whose key or account the endpoint refused, the next one sends a single request and waits for its answer
     before any other: a dead key costs one request a run, however many days there are.
@@ -33,7 +41,7 @@ def translate_day(
     if refused:
         translator.head_start_seconds = translator.paper_timeout_seconds
     try:
-        outcome = translate_papers(papers, languages, translator, progress=progress)
+        outcome = translate_papers(papers, languages, translator, ranks=ranks, progress=progress)
     except EndpointConfigurationError as error:
         storage.write_text(_REFUSAL, f"{translator.now().isoformat()} {error.message}\n")
         raise

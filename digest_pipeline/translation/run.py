@@ -13,8 +13,9 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
@@ -82,7 +83,12 @@ class TranslationOutcome:
 
 
 def translate_papers(
-    papers: Sequence[Paper], languages: Sequence[Language], translator: Translator, *, progress: Callable[[Progress], None] = lambda _: None
+    papers: Sequence[Paper],
+    languages: Sequence[Language],
+    translator: Translator,
+    *,
+    ranks: Mapping[str, int] = MappingProxyType({}),
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> TranslationOutcome:
     """One summary for each paper and language. `progress` is called every few seconds, in a thread, and once at the end.
 
@@ -90,7 +96,7 @@ def translate_papers(
     answered until then is kept, and the next run asks for the rest only.
     """
     with translator.session() as session:
-        run = _Run(papers, languages, translator, session, progress)
+        run = _Run(papers, languages, translator, session, ranks, progress)
         outcome = session.run(run.go())
     progress(run.so_far())
     return outcome
@@ -103,12 +109,14 @@ class _Run:
         languages: Sequence[Language],
         translator: Translator,
         session: Session,
+        ranks: Mapping[str, int],
         progress: Callable[[Progress], None],
     ) -> None:
         self._papers = papers
         self._languages = languages
         self._translator = translator
         self._session = session
+        self._ranks = ranks
         self._report = progress
         self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
         self._total = len(papers) * len(languages)
@@ -199,6 +207,8 @@ class _Run:
     async def _produce(self) -> None:
         """Looks up what is there, and queues the rest; the queue's bound keeps memory flat."""
         numbered = [(number, paper, language) for language in self._languages for number, paper in enumerate(self._papers)]
+        if self._ranks:  # then a budget leaves out what no reader wants, in all languages alike
+            numbered.sort(key=lambda one: self._ranks.get(one[1].arxiv_id, len(self._papers)))
         for chunk in chunked(numbered, _LOOK_UP):
             for task in await self._look_up(chunk):
                 await self._queue.put(task)

@@ -21,6 +21,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "graph.txt"
 
 def graph_text(folder: Path) -> str:
     """Of the definitions that live settings give; names alone, so that wording may change and the graph may not."""
+    (folder / "profiles.toml").write_text("", encoding="utf-8")
     settings = load_settings({"DIGEST_DEMO": "false", "DIGEST_READ_TOP": "3", "DIGEST_DATA_DIR": str(folder)}, folder)
     definitions = build_definitions(settings)
     with warnings.catch_warnings():

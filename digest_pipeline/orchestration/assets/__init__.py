@@ -9,4 +9,4 @@ GROUP = "listing_day"
 OWNER = "team:digest"
 
 RAW, PAPERS, SUMMARIES, DIGESTS, SITE = "raw_arxiv_metadata", "papers", "translated_summaries", "digest_files", "site"
-RANKINGS, READING_NOTES = "rankings", "reading_notes"
+RANKINGS, READING_NOTES, PERSONAL = "rankings", "reading_notes", "personal_digests"

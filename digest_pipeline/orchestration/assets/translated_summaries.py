@@ -16,6 +16,7 @@ from digest_pipeline.orchestration.assets import GROUP, OWNER, PAPERS, SUMMARIES
 from digest_pipeline.orchestration.failures import backfill_of, errors_as_failures
 from digest_pipeline.orchestration.metadata import column_schema, metadata, preview
 from digest_pipeline.orchestration.partitions import day_of
+from digest_pipeline.ranking.rankings import best_ranks
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.batch_days import collect_batches, sends_batches, submit_day
 from digest_pipeline.translation.day import translate_day
@@ -50,7 +51,14 @@ def translated_summaries(
         _collect_what_came_back(context, storage, translator)
         if sends_batches(digest_options.batch, is_backfill=backfill_of(context.run) is not None):
             context.log.info("batch: %s", submit_day(day, storage, digest_options.languages, translator))
-        outcome = translate_day(day, storage, digest_options.languages, translator, progress=lambda so_far: context.log.info("%s", so_far))
+        outcome = translate_day(
+            day,
+            storage,
+            digest_options.languages,
+            translator,
+            progress=lambda so_far: context.log.info("%s", so_far),
+            ranks=best_ranks(storage, day),
+        )
     every = [summary for rows in outcome.summaries.values() for summary in rows]
     by_status = Counter(summary.status for summary in every)
     flags = Counter(flag.split(":")[0] for summary in every for flag in summary.flags)
