@@ -84,7 +84,11 @@ def _items(storage: Storage, shown: Sequence[Shown], language: Language) -> Iter
         for one in here:
             paper = papers[one.ranked.arxiv_id]
             view = paper_view(DigestEntry(paper, summaries.get(paper.arxiv_id) or not_asked_yet(paper, language.tag)), language)
-            why = tuple(f"{plain_text(reason.title)} ({reason.share:.0%})" for reason in one.ranked.why)
+            why = tuple(
+                f"{language.label('mine', 'like').format(title=plain_text(reason.title))} ({reason.share:.0%})"
+                for reason in one.ranked.why
+                if reason.title
+            )
             authors = ", ".join(named_authors(paper.authors, _MOST_AUTHORS, language))
             yield Item(view, authors, one.ranked.interest, why, listed, one.comes_back)
 
@@ -145,7 +149,7 @@ def _words(one: PersonalDay) -> dict[str, object]:
 
 def _said(item: Item, language: Language) -> str:
     """Why it is shown: the interest, the library papers that speak for it, and when it was listed where that is not today."""
-    parts = [item.interest, *(language.label("mine", "like").format(title=title) for title in item.why)]
+    parts = [item.interest, *item.why]
     if item.comes_back:
         parts.append(language.label("mine", "again").format(date=item.listed.isoformat()))
     return " · ".join(part for part in [*parts, *item.view.marks] if part)
