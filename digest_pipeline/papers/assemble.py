@@ -60,7 +60,7 @@ def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str,
 
 def _with_categories(item: FeedItem, record: ApiRecord | None, manifest: RawManifest) -> FeedItem:
     """An item without categories has its record's; without a record it counts for all that the feed was asked for, lest it be lost."""
-    return item if item.categories else replace(item, categories=record.categories if record else manifest.feed_categories)
+    return item if item.categories else replace(item, categories=(record.categories if record else ()) or manifest.feed_categories)
 
 
 def _falls(paper_categories: Iterable[str], configured: tuple[str, ...]) -> bool:

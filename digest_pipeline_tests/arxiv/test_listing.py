@@ -367,6 +367,25 @@ def test_an_announced_paper_that_the_api_does_not_know_yet_keeps_the_feeds_own_t
         assert paper.submitted_at_utc is None
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["with a record", "not known to the API yet"])
+def test_an_announced_paper_without_a_category_in_the_feed_is_in_the_day(is_known: bool, tmp_path: Path) -> None:
+    with arxiv_around(WEDNESDAY, eastern(WEDNESDAY, 8)) as arxiv:
+        odd = arxiv.day(WEDNESDAY).block_ids(("cs.CL",))[2]
+        feed = re.sub(
+            rb"<item>.*?</item>",
+            lambda item: re.sub(rb"<category>.*?</category>", b"", item[0]) if odd.encode() in item[0] else item[0],
+            feed_of(arxiv),
+            flags=re.DOTALL,
+        )
+        arxiv.faults.rss_bodies.append(feed)
+        if not is_known:
+            arxiv.faults.hidden_ids.add(odd)
+        fetcher = fetcher_for(arxiv, tmp_path, ("cs.CL",) if not is_known else CATEGORIES)
+        papers = {p.arxiv_id: p for p in assemble_papers(fetch_listing(WEDNESDAY, fetcher), fetcher.raw, fetcher.categories).papers}
+        assert set(arxiv.day(WEDNESDAY).block_ids(fetcher.categories)) <= papers.keys()
+        assert papers[odd].categories == (next(p for p in arxiv.day(WEDNESDAY).block if p.arxiv_id == odd).categories if is_known else ("cs.CL",))
+
+
 def test_on_a_day_the_calendar_skips_a_feed_with_new_ids_wins(tmp_path: Path) -> None:
     friday = date(2025, 11, 28)
     with arxiv_around(friday, eastern(friday, 3), announced_after_all={friday}) as arxiv:
