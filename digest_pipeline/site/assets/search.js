@@ -70,8 +70,8 @@
   };
   const isRunTerm = (term) => new RegExp(`^[${RUN}]`, "u").test(term);
 
-  async function fetched(url) {
-    const answer = await fetch(url);
+  async function fetched(url, cache = "default") {
+    const answer = await fetch(url, { cache });
     if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
     return answer;
   }
@@ -204,7 +204,7 @@
     }
 
     async load() {
-      const settings = await (await fetched(`${this.base}index.json`)).json();
+      const settings = await (await fetched(`${this.base}index.json`, "no-cache")).json(); // the files that it names never change
       this.fields = Object.entries(settings.fields);
       this.segments = settings.segments.map((stored) => new Segment(this.base, stored, settings));
       await Promise.all(this.segments.map((segment) => segment.papersFile()));
