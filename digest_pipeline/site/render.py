@@ -14,8 +14,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
+from digest_pipeline.render.templates import html_environment
 from digest_pipeline.site import paths
 from digest_pipeline.site.options import SiteOptions
 from digest_pipeline.site.views import day_in_words, month_in_words, short_day
@@ -27,16 +28,7 @@ ASSETS = ("style.css", "site.js", "rows.js", "narrow.js", "rank.js", "mine.js", 
 
 @cache
 def environment() -> Environment:
-    """Escapes in every template: by name jinja2 would leave `x.html.jinja` unescaped."""
-    made = Environment(
-        loader=PackageLoader("digest_pipeline.site", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )
+    made = html_environment("digest_pipeline.site")
     made.globals |= {"paths": paths}
     return made
 
