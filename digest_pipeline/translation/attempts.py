@@ -167,8 +167,9 @@ class PaperAttempts:
             if answer.taught:
                 continue  # at most once for each format that there is
             if result.rejections[0].code is FlagCode.ANSWER_CUT and cuts < MOST_CUTS:
-                cuts, most_tokens = cuts + 1, most_tokens if answer.has_thoughts else 2 * most_tokens
-                continue  # the client itself leaves a model that thinks more tokens
+                has_more_already = most_tokens * self._provider.output_factor(model) > (answer.limit_tokens or 0)  # for a model that thinks
+                cuts, most_tokens = cuts + 1, most_tokens if has_more_already and answer.limit_tokens else 2 * most_tokens
+                continue
             rejections += 1
             by_reason.update({flag.code for flag in result.rejections})
             if rejections >= most or max(by_reason.values()) >= most_alike:
@@ -323,7 +324,9 @@ class PaperAttempts:
         )
 
 
-def quarantined(task: TranslationTask, reasons: tuple[QualityFlag, ...], model: str, rejected: Sequence[CachedAnswer]) -> TranslationResult:
+def quarantined(
+    task: TranslationTask, reasons: tuple[QualityFlag, ...], model: str, rejected: Sequence[CachedAnswer], *, from_cache: bool = False
+) -> TranslationResult:
     """The paper ships in the original; tokens and cost are those of its rejected answers."""
     return TranslationResult(
         status=SummaryStatus.QUARANTINED,
@@ -333,6 +336,7 @@ def quarantined(task: TranslationTask, reasons: tuple[QualityFlag, ...], model: 
         input_tokens=sum(answer.input_tokens for answer in rejected),
         output_tokens=sum(answer.output_tokens for answer in rejected),
         cost_usd=sum_or_unknown([answer.cost_usd for answer in rejected]),
+        from_cache=from_cache,
     )
 
 

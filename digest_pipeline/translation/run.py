@@ -125,7 +125,7 @@ class _Run:
         self._waiting: dict[str, TranslationTask] = {}
         """Those of them that another run holds."""
         self._all_looked_up = False
-        self._done = self._asked = self._reused = 0
+        self._done = self._asked = self._reused = self._kept = 0
         self._missing = ""
         self._quarantined_today: dict[str, Quarantine] = {}
         self._new_quarantines: list[Quarantine] = []
@@ -133,7 +133,7 @@ class _Run:
     async def go(self) -> TranslationOutcome:
         async with self._tools() as (attempts, threads):
             self._attempts, self._threads = attempts, threads
-            attempts.few_are_left, attempts.kept_answers = self._few_are_left, lambda: self._reused
+            attempts.few_are_left, attempts.kept_answers = self._few_are_left, lambda: self._kept
             self._quarantined_today = await threads.call(self._translator.store.quarantined, self._today())
             await self._work()
             attempts.raise_if_the_endpoint_is_at_fault()
@@ -285,7 +285,7 @@ class _Run:
             *map(QualityFlag.parse, before.flags),
             QualityFlag(FlagCode.ASKED_TODAY, f"given up on {before.day} (UTC), asked again from the next day on"),
         )
-        return quarantined(task, flags, self._translator.models[-1], [answer for answer, _ in rejected])
+        return quarantined(task, flags, self._translator.models[-1], [answer for answer, _ in rejected], from_cache=True)
 
     def _today(self) -> str:
         return f"{self._translator.now():%Y-%m-%d}"
@@ -352,6 +352,7 @@ class _Run:
             self._rows[language][number] = mine.summary(paper, language)
             self._done += 1
             self._reused += mine.from_cache
+            self._kept += mine.from_cache and mine.status is SummaryStatus.TRANSLATED
             self._asked += mine.status is not SummaryStatus.DEFERRED and not mine.from_cache
         del self._open[task.key]
         self._maybe_finished()

@@ -77,6 +77,24 @@ def test_a_draft_is_never_shipped_where_the_answer_was_cut(endpoint: FakeOpenAI,
     assert endpoint.requests == 5
 
 
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+def test_a_model_that_thinks_beyond_its_limit_is_given_more_tokens(field: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    def behave(asked: Asked) -> Reply | None:
+        limit = asked.body["max_tokens"]
+        if limit >= 3_000:
+            return None
+        body = completion(None, finish_reason="length", usage={"prompt_tokens": 600, "completion_tokens": limit})
+        body["choices"][0]["message"] = {"content": None, field: "<think>Let me see. " * 30}
+        return Reply(body=body)
+
+    endpoint.behave = behave
+    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
+        outcome = translate_papers(papers(20), [ZH], translator)
+    assert all(row.is_translated for row in outcome.summaries["zh"])
+    assert endpoint.requests <= 30
+    assert {asked.format for asked in endpoint.asked} == {"json_schema"}
+
+
 # -- limits and empty purses ----------------------------------------------------------------------------
 
 QUOTA_WORDS = "You exceeded your current quota, please check your plan and billing details."
@@ -166,8 +184,10 @@ def test_a_quarantined_paper_is_not_paid_again_on_the_same_day(endpoint: FakeOpe
         first = translate_papers(papers(12), [ZH], translator).summaries["zh"][2]
     before = endpoint.requests
     with desk_for(endpoint.url, tmp_path) as translator:
-        again = translate_papers(papers(12), [ZH], translator).summaries["zh"][2]
+        outcome = translate_papers(papers(12), [ZH], translator)
+        again = outcome.summaries["zh"][2]
     assert endpoint.requests == before
+    assert (outcome.asked, outcome.cost_usd) == (0, 0.0)
     assert again.status is SummaryStatus.QUARANTINED
     assert again.flags[:-1] == first.flags
     assert again.flags[-1].startswith("asked-today: ")

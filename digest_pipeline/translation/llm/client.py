@@ -170,8 +170,7 @@ class OpenAIChatClient:
         )
         is_readable_answer = is_readable(answer.text, request.fields)
         if answer.finish_reason == LENGTH and not is_readable_answer:
-            thought_too_long = (answer.usage and reasoning > answer.usage.output_tokens / 2) or (answer.has_thoughts and "{" not in answer.text)
-            if thought_too_long:
+            if answer.is_only_thoughts or (answer.usage and reasoning > answer.usage.output_tokens / 2):
                 return learned.with_more_output()
             if answer.text.strip():
                 return learned  # cut in the middle: it tells nothing of the format

@@ -54,6 +54,12 @@ class ChatAnswer:
     """The way of asking has changed since this was asked: another answer may be better through no merit of the model's."""
 
     @property
+    def is_only_thoughts(self) -> bool:
+        """Nothing was said yet when it ended: the thoughts stand in their own field, or were never closed."""
+        text = self.text.lstrip().lower()
+        return (self.has_thoughts and not text) or (text.startswith("<think") and "</think" not in text)
+
+    @property
     def is_at_its_limit(self) -> bool:
         """Cut, as far as tokens tell; some servers say `length` of every whole answer."""
         if self.finish_reason != LENGTH:
