@@ -81,8 +81,9 @@ def test_every_setting_in_the_example_is_one() -> None:
 
 def test_the_team_instance_differs_from_the_single_one_only_where_it_means_to() -> None:
     single, team = load(PACKAGED), load(DEPLOY / "dagster.postgres.yaml")
-    for shared in ("telemetry", "nux", "run_monitoring", "run_retries", "retention"):
+    for shared in ("telemetry", "nux", "run_monitoring", "run_retries", "retention", "freshness"):
         assert team[shared] == single[shared]
+    assert team["concurrency"]["pools"] == single["concurrency"]["pools"]
     assert team["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
 
 
