@@ -20,10 +20,10 @@ from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 
-from digest_pipeline.arxiv.listing import fetch_listing
-from digest_pipeline.calendar import newest_listing_day
+from digest_pipeline.arxiv.late_papers import days_to_look_back, papers_that_turned_up
+from digest_pipeline.calendar import EASTERN, newest_listing_day
 from digest_pipeline.clients import listing_fetcher
-from digest_pipeline.errors import DigestError, EndpointConfigurationError, HostedStateError, NotPublishedYet, SettingsError
+from digest_pipeline.errors import DigestError, EndpointConfigurationError, HostedStateError, SettingsError
 from digest_pipeline.hosted.bookkeeping import take_in_bookkeeping, write_bookkeeping
 from digest_pipeline.hosted.branch import DataBranch
 from digest_pipeline.hosted.environment import ApiError, Runner, annotate
@@ -44,6 +44,7 @@ NOT_PUBLISHED_YET = 75
 """Exit status, after sysexits' EX_TEMPFAIL: try again later."""
 PUSH_EVERY_SECONDS = 10.0
 """GitHub asks for at most six pushes a minute to one repository."""
+LOOK_BACK_FROM_HOUR, LOOK_BACK_LISTINGS = 12, 5
 REPORT = "state/hosted-run.json"
 _ENDPOINT_SECONDS = 20.0
 
@@ -219,7 +220,7 @@ def _run(data: HostedData, report: RunReport, budget_usd: float | None) -> None:
 
 def _days(data: HostedData, report: RunReport) -> list[date]:
     if report.first is None or report.last is None:
-        return days_due(data.storage, data.settings, data.now())
+        return days_due(data.storage, data.settings, data.now()) or _days_with_late_papers(data)
     from digest_pipeline.forecast import forecast_range
 
     expected = forecast_range(data.settings, report.first, report.last, now=data.now)
@@ -229,13 +230,21 @@ def _days(data: HostedData, report: RunReport) -> list[date]:
     return [day for day in expected.days if day not in set(finished_days(data.storage)) or deferred_papers(data.storage, data.settings, day)]
 
 
+def _days_with_late_papers(data: HostedData) -> list[date]:
+    """Once a day, at the looks from noon US Eastern on: the last listings of which arXiv's API shows papers now that it lacked."""
+    if data.runner.event != "schedule" or data.now().astimezone(EASTERN).hour < LOOK_BACK_FROM_HOUR:
+        return []
+    fetcher = listing_fetcher(data.settings, data.storage, data.now)
+    return [day for day in days_to_look_back(data.storage, LOOK_BACK_LISTINGS) if papers_that_turned_up(day, data.storage, fetcher)]
+
+
 def _make_days(data: HostedData, report: RunReport, days: Sequence[date], budget_usd: float | None) -> None:
     """Stops at the budget, and where the endpoint would refuse the next day too."""
     left = budget_usd
     for number, day in enumerate(days):
         report.days.append(DayResult(day, DayState.UNDER_WAY))
         report.write(data.storage)
-        result = _make_day(data, day, left)
+        result, stops = _make_day(data, day, left)
         report.days[-1] = result
         report.write(data.storage)
         left = None if left is None else left - result.cost_usd
@@ -243,30 +252,27 @@ def _make_days(data: HostedData, report: RunReport, days: Sequence[date], budget
         if following and left is not None and (left <= 0 or deferred_papers(data.storage, data.settings, day)):
             report.stopped = f"the budget of ${budget_usd:g} is spent: {len(following)} days from {following[0]} to {following[-1]} were not begun"
             return
-        if following and result.state is DayState.FAILED:
-            require_working_key(data.settings)
+        if following and stops:
+            report.stopped = f"{len(following)} days from {following[0]} to {following[-1]} were not begun: they would meet the same"
+            return
 
 
-def _make_day(data: HostedData, day: date, budget_usd: float | None) -> DayResult:
+def _make_day(data: HostedData, day: date, budget_usd: float | None) -> tuple[DayResult, bool]:
+    """How the day ended, and whether every further day would meet the same."""
     from digest_pipeline.orchestration.days import State, run_day
-    from digest_pipeline.orchestration.records import keep_records, why_it_failed
+    from digest_pipeline.orchestration.records import keep_records
 
     limit = budget_usd if budget_usd is not None else data.settings.budget_per_run_usd
-    settings = data.settings.model_copy(update={"budget_per_run_usd": limit})
+    settings = data.settings.model_copy(update={"budget_per_run_usd": limit, "publication_wait_seconds": 0.0})  # the next look waits for nothing
     before = _spent(data)
-    try:
-        fetch_listing(day, listing_fetcher(settings, data.storage, data.now))  # first, so that a listing that is awaited keeps no run waiting
-        succeeded = run_day(settings, day, now=data.now).state is State.DONE
-    except NotPublishedYet as error:
-        return DayResult(day, DayState.NOT_PUBLISHED_YET, str(error))
-    except DigestError as error:
-        return DayResult(day, DayState.FAILED, str(error), _spent(data) - before)
+    result = run_day(settings, day, now=data.now)
     cost = round(_spent(data) - before, 6)
     keep_records(data.storage, day)
-    if not succeeded:
-        return DayResult(day, DayState.FAILED, why_it_failed(day), cost)
-    announced = read_facts(data.storage, day).announced
-    return DayResult(day, DayState.MADE if announced else DayState.NOTHING_ANNOUNCED, "", cost)
+    if result.state is State.DONE:
+        announced = read_facts(data.storage, day).announced
+        return DayResult(day, DayState.MADE if announced else DayState.NOTHING_ANNOUNCED, "", cost), False
+    state = DayState.NOT_PUBLISHED_YET if result.state is State.NOT_PUBLISHED else DayState.FAILED
+    return DayResult(day, state, result.message, cost), result.stops
 
 
 def _spent(data: HostedData) -> float:

@@ -15,7 +15,6 @@ from typing import Any
 
 import dagster as dg
 
-from digest_pipeline.orchestration.failures import split_advice
 from digest_pipeline.storage import Storage
 
 _TO_JSON: dict[type, Callable[[Any], tuple[str, Any]]] = {
@@ -55,23 +54,6 @@ def report_records(storage: Storage, instance: dg.DagsterInstance | None = None)
                     dagster.report_runless_asset_event(_evaluation(check, day))
             told += bool(new)
     return told
-
-
-def why_it_failed(day: date, instance: dg.DagsterInstance | None = None) -> str:
-    """What the newest run of a day said when it failed, with what to do; a pointer to the log where it said nothing."""
-    with _instance(instance) as dagster:
-        runs = dagster.get_runs(dg.RunsFilter(tags={"dagster/partition": day.isoformat()}), limit=1)
-        events = dagster.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE) if runs else []
-    for record in events:
-        data = record.dagster_event.step_failure_data if record.dagster_event else None
-        if data is not None and data.user_failure_data is not None and data.user_failure_data.description:
-            return str(data.user_failure_data.description)
-        if data is not None and data.error is not None:
-            error = data.error
-            while error.cause is not None:
-                error = error.cause
-            return " → ".join(part for part in split_advice(error.message.strip().splitlines()[0]) if part)
-    return f"the run of {day} failed without saying why; its log stands above"
 
 
 def records_file(day: date) -> str:
