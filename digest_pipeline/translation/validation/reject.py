@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from digest_pipeline.translation.languages import Language, known_language_tags, load_language
 from digest_pipeline.translation.placeholders import Damage, Mask, damage_of, invented_placeholders, without_placeholders
@@ -163,8 +164,12 @@ def _quoted(text: str) -> str:
 def _template(request: PromptRequest, _name: str, text: str) -> str | None:
     source = f"{request.source_title}\n{request.source_abstract}"
     names = [name for name in ("translated_title", "translated_abstract", "tldr_en", *request.fields) if "_" in name]
-    sentences = [line.lstrip("- ") for line in re.split(r"(?<=[.:])\s+|\n", request.messages[0]["content"]) if len(line) >= 40]
-    return next((_quoted(part) for part in names + sentences if part in text and part not in source), None)
+    return next((_quoted(part) for part in (*names, *_sentences(request.messages[0]["content"])) if part in text and part not in source), None)
+
+
+@cache
+def _sentences(instructions: str) -> tuple[str, ...]:
+    return tuple(line.lstrip("- ") for line in re.split(r"(?<=[.:])\s+|\n", instructions) if len(line) >= 40)
 
 
 def _continuation(request: PromptRequest, _name: str, text: str) -> str | None:
@@ -172,6 +177,7 @@ def _continuation(request: PromptRequest, _name: str, text: str) -> str | None:
     return not_in_source(request, _any_of(marks), text)
 
 
+@cache
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
 
