@@ -66,7 +66,7 @@ def rank(first: date, last: date, profiles: tuple[str, ...], libraries: tuple[Pa
 def _print(day: date, ranked: Sequence[RankedPaper], at_hand: PapersAtHand, reader: str, top: int | None) -> None:
     if top is None:
         for paper in ranked:
-            row = {"listing_date": day.isoformat(), **asdict(paper), **({"profile": reader} if reader else {})}
+            row = {"listing_date": day.isoformat(), "rank": paper.rank, **asdict(paper), **({"profile": reader} if reader else {})}
             click.echo(json.dumps(row, ensure_ascii=False))
         return
     titles = {document.key: document.title for document in at_hand.of_day(day)}
