@@ -37,6 +37,21 @@ def test_each_paper_is_translated_whatever_the_endpoints_way_of_answering(way: s
     assert endpoint.requests <= 1.3 * len(day) + 8, "a few more to learn the way"
 
 
+def test_an_address_with_a_query_keeps_it(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    with desk_for(f"{endpoint.url}/?api-version=1", tmp_path) as translator:
+        assert all(row.is_translated for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
+
+
+def test_the_answers_letters_are_right_though_the_header_names_another_encoding(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    def behave(asked: Asked) -> Reply:
+        body = json.dumps(completion(good_answer(asked.body)), ensure_ascii=False).encode()
+        return Reply(body=body, content_type="application/json; charset=ISO-8859-1")
+
+    endpoint.behave = behave
+    with desk_for(endpoint.url, tmp_path) as translator:
+        assert all("研究" in row.translated_title for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
+
+
 def test_what_was_learned_of_an_endpoint_is_remembered_by_the_next_run(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = WAYS["nothing in json_schema mode"]
     with desk_for(endpoint.url, tmp_path) as translator:

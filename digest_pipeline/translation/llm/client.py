@@ -110,7 +110,8 @@ class OpenAIChatClient:
         self._readable: Counter[tuple[str, ResponseFormat]] = Counter()
         self._unreadable: Counter[tuple[str, ResponseFormat]] = Counter()
         self._has_answered = False
-        self._url = f"{(base_url or OPENAI_ADDRESS).rstrip('/')}/chat/completions"
+        address = urlsplit(base_url or OPENAI_ADDRESS)
+        self._url = address._replace(path=f"{address.path.rstrip('/')}/chat/completions").geturl()  # a query, such as an API's version, stays
         self._http = make_http_client(api_key, base_url, timeout_seconds=longest_timeout_seconds, connections=connections)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
@@ -233,7 +234,7 @@ class OpenAIChatClient:
 
     def _read(self, response: httpx2.Response, request: ChatRequest, capabilities: ModelCapabilities) -> ChatAnswer:
         try:
-            body = parse_body(response.text)
+            body = parse_body(_text_of(response))
         except ValueError:
             start = self._redact(response.text.strip()[:80])
             raise TryAgain(f"the endpoint answered {response.status_code} with something else than JSON: {start!r}") from None
@@ -287,6 +288,14 @@ def trusted_certificates() -> ssl.SSLContext | bool:
     except (OSError, ssl.SSLError) as error:
         raise EndpointConfigurationError(f"REQUESTS_CA_BUNDLE={bundle} holds no certificates: {error}", hint="see REQUESTS_CA_BUNDLE") from None
     return context
+
+
+def _text_of(response: httpx2.Response) -> str:
+    """JSON is UTF-8, whatever the header says of it."""
+    try:
+        return response.content.decode("utf-8")
+    except UnicodeDecodeError:
+        return response.text
 
 
 def endpoint_name(base_url: str | None) -> str:
