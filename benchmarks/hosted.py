@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 
-from benchmarks.table import growth, print_result
+from benchmarks.table import growth, print_result, progress
 from digest_pipeline.arxiv.http import RawResponse
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.hosted.branch import BRANCH, KEPT, RESTORED
@@ -132,6 +132,7 @@ def measured(folder: Path, sizes: Sequence[int]) -> Iterator[tuple[list[object],
         data.save(str(day), is_last=True)
         push_seconds = time.monotonic() - started
         stamp(data)
+        progress(f"{number} days, the last push {push_seconds:.1f} s")
         if number in sizes:
             clone = folder / f"clone-{number}"
             subprocess.run(["git", "clone", "-q", "--bare", "--single-branch", "-b", BRANCH, f"file://{bare}", str(clone)], check=True)  # noqa: S603, S607

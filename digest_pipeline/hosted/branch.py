@@ -181,6 +181,8 @@ class DataBranch:
 
     def _push(self, commit: str, expected: str | None) -> bool:
         """False where the branch is no longer at `expected`."""
+        if expected is not None:
+            self._leave_out_what_is_there(expected)
         result = self._try(
             ["push", "--quiet", "--porcelain", f"--force-with-lease=refs/heads/{BRANCH}:{expected or ''}", "origin", f"{commit}:refs/heads/{BRANCH}"]
         )
@@ -192,6 +194,14 @@ class DataBranch:
         ):
             return False
         raise HostedStateError(f"{BRANCH} cannot be pushed: {self._safe(said.strip())[-300:]}", hint=_PUSH_HINT)
+
+    def _leave_out_what_is_there(self, tip: str) -> None:
+        """git sends the files of the replaced commit again unless the clone is shallow, as a runner's is; a whole one is made so.
+
+        The commit has no parents, so that nothing is cut off. Over 44 days of 200 papers that was 837 MB for a branch of 55.
+        """
+        if self._git("rev-parse", "--is-shallow-repository").strip() == "false":
+            (self.checkout / self._git("rev-parse", "--git-path", "shallow").strip()).write_text(f"{tip}\n", encoding="ascii")
 
     # -- git --------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest_pipeline.errors import HostedStateError
-from digest_pipeline.hosted.branch import BRANCH, DataBranch, day_of, days_on
+from digest_pipeline.hosted.branch import BRANCH, RESTORED, DataBranch, day_of, days_on
 from digest_pipeline.hosted.leaks import require_no_secret
 
 DAY = "2026-06-02"
@@ -198,3 +200,22 @@ def test_a_path_that_leads_out_of_the_data_directory_is_not_laid_out(bare: Path)
     fresh = runner(bare, "fresh")
     assert fresh.restore() == 0
     assert list(fresh.data.iterdir()) == []
+
+
+def test_a_push_sends_only_what_is_new_from_a_whole_clone_too(bare: Path) -> None:
+    """Seen as the bytes that the host keeps of all pushes; it keeps them as they came."""
+    subprocess.run(["git", "config", "receive.unpackLimit", "1"], cwd=bare, check=True)
+    checkout = bare.parent / "whole"
+    subprocess.run(["git", "clone", "-q", str(bare), str(checkout)], check=True)
+    (checkout / "data").mkdir()
+    whole = DataBranch(checkout, checkout / "data")
+    for number in range(6):
+        put(whole, f"raw/{number}.txt", random.Random(number).randbytes(50_000).hex())
+        assert whole.save(str(number))
+        for file in whole.data.rglob("*.txt"):
+            os.utime(file, (RESTORED, RESTORED))
+    found = subprocess.check_output(["git", "count-objects", "-v"], cwd=bare, text=True)
+    kept = 1024 * sum(int(line.split(": ")[1]) for line in found.splitlines() if line.startswith(("size:", "size-pack:")))
+    assert kept < 1.4 * 6 * 50_000 * 1.15  # hexadecimal digits compress to little more than the bytes
+    assert commits(bare) == 1
+    assert runner(bare, "fresh").restore() == 6
