@@ -46,6 +46,7 @@ __all__ = ["SiteOptions", "SiteReport", "SiteSettings", "build_site"]
 
 _LOG = logging.getLogger(__name__)
 _DAYS_BETWEEN_CHECKPOINTS = 25
+_SECONDS_BETWEEN_MESSAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,17 @@ class SiteReport:
     seconds: float
 
 
-def build_site(storage: Storage, options: SiteOptions, *, now: Callable[[], datetime]) -> SiteReport:  # noqa: ARG001
-    """Brings `site/` up to date with the tables. The same tables give the same files, whatever the time."""
+def build_site(
+    storage: Storage,
+    options: SiteOptions,
+    *,
+    now: Callable[[], datetime],  # noqa: ARG001 - the same tables give the same files, whatever the time
+    progress: Callable[[str], None] = _LOG.info,
+) -> SiteReport:
+    """Brings `site/` up to date with the tables; `progress` is told every ten seconds how far a long build is."""
     started = time.monotonic()
     with SiteWriter(storage) as writer:
-        build = _Build(storage, options, writer)
+        build = _Build(storage, options, writer, progress)
         build.run()
     return SiteReport(
         days=len(build.records.days),
@@ -91,8 +98,8 @@ def build_site(storage: Storage, options: SiteOptions, *, now: Callable[[], date
 class _Build:
     """One build: `run` tells the story; the methods below follow its order."""
 
-    def __init__(self, storage: Storage, options: SiteOptions, writer: SiteWriter) -> None:
-        self._storage, self._options, self._writer = storage, options, writer
+    def __init__(self, storage: Storage, options: SiteOptions, writer: SiteWriter, progress: Callable[[str], None]) -> None:
+        self._storage, self._options, self._writer, self._progress = storage, options, writer, progress
         self._corpus = Corpus(storage, options.languages, options.watch_lists)
         self._renderer = Renderer(options)
         self._calendar = load_calendar(options.skipped_evenings_file)
@@ -191,9 +198,10 @@ class _Build:
             self.days_built += 1
             if number % _DAYS_BETWEEN_CHECKPOINTS == 0:
                 self._checkpoint(due_papers)
-            if time.monotonic() - told > 10:
+            if time.monotonic() - told > _SECONDS_BETWEEN_MESSAGES:
                 told = time.monotonic()
-                _LOG.info("site: %d of %d days, about %.0f s to go", number, len(days), (told - started) / number * (len(days) - number))
+                to_go = (told - started) / number * (len(days) - number)
+                self._progress(f"site: {number} of {len(days)} days, about {to_go:.0f} s to go")
         self._write_index()
 
     def _take_off(self, day: date) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -445,3 +446,24 @@ def test_only_the_newest_days_have_pages_where_a_host_has_a_limit_and_the_tables
     assert sorted(path for path in storage.local_path("papers").rglob("*") if path.is_file()) == tables
     build(storage)
     assert storage.exists(f"site/{paths.day_page('zh', DAYS[0])}")
+
+
+def test_two_builds_at_once_end_well_and_the_next_one_finds_everything_in_its_place(storage: Storage) -> None:
+    build(storage)
+    write_day(storage, DAYS[3], generated_papers(DAYS[3], 5, replaced=generated_papers(DAYS[0], 5)[:2]))
+    write_day(storage, DAYS[1], generated_papers(DAYS[1], 4))
+    with ThreadPoolExecutor(2) as pool:
+        for report in [pool.submit(build, storage) for _ in range(2)]:
+            assert report.result().days == 4
+    build(storage)
+    before = files(storage)
+    assert build(storage).files_written == 0
+    assert files(storage) == before
+    assert "2026-06-04" in page(storage, "zh/index.html")
+
+
+def test_a_long_build_says_how_far_it_is(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest_pipeline.site.build._SECONDS_BETWEEN_MESSAGES", 0)
+    said: list[str] = []
+    build_site(storage, OPTIONS, now=lambda: datetime(2026, 6, 4, 16, tzinfo=UTC), progress=said.append)
+    assert said[0].startswith("site: 1 of 3 days, about ")

@@ -38,7 +38,7 @@ def site(
 ) -> dg.MaterializeResult:
     with errors_as_failures(context):
         context.log.info("bringing %s/site up to date with %d days", storage.root, len(storage.days_of("ledger")))
-        report = build_site(storage, site_options, now=clock)
+        report = build_site(storage, site_options, now=clock, progress=context.log.info)
     numbers = {
         "days": report.days,
         "days_built": report.days_built,
