@@ -78,9 +78,9 @@
   /** As the file was before compression; a server may have unpacked it already. */
   async function unpacked(url) {
     const bytes = new Uint8Array(await (await fetched(url)).arrayBuffer());
-    const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    return new Response(isPacked ? new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")) : bytes);
+    return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipped(bytes) : new Response(bytes);
   }
+  const gunzipped = (bytes) => new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 
   class Segment {
     constructor(base, stored, settings) {
@@ -475,13 +475,13 @@
 
   const abstracts = new Map(); // address of a file → what it holds
 
-  /** The abstract lies in the file that the day's page opens rows from; where the match is not in it either, the TL;DR stays. */
   /** The papers of a file of abstracts: base64 of gzip of JSON between its quotation marks. */
   async function papersIn(answer) {
     const bytes = Uint8Array.from(atob((await answer.text()).split('"')[1]), (letter) => letter.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+    return gunzipped(bytes).json();
   }
 
+  /** The abstract lies in the file that the day's page opens rows from; where the match is not in it either, the TL;DR stays. */
   async function sentenceOfAbstract(found, place, line) {
     const fields = new Set(found.starts.flat().map((start) => index.fieldOf(start)));
     if (!fields.has("abstract") && !fields.has("original_abstract")) return;

@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import pytest
 
-from digest_pipeline.models import DigestEntry
+from digest_pipeline import tables
+from digest_pipeline.models import DigestEntry, Evidence, ListingInfo
+from digest_pipeline.papers.ledger import day_ledger, write_facts, write_ledger
 from digest_pipeline.site import paths, render
+from digest_pipeline.site.build import build_site
 from digest_pipeline.site.options import SiteOptions
 from digest_pipeline.site.search import search_page_values, update_search
 from digest_pipeline.site.search.segmentation import normalized, tokens
@@ -318,6 +321,33 @@ def test_the_browser_cuts_texts_as_the_index_does(browser: str, tmp_path: Path) 
     for text, pieces in zip(texts, cut, strict=True):
         expected = [(term[i : i + 2], at + i) if is_run else (term, at) for term, at, is_run in pieces for i in (range(len(term)) if is_run else [0])]
         assert list(tokens(text)) == expected, text
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+def test_a_result_shows_the_sentence_of_the_abstract_that_matched(browser: str, tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    texts = {"translated_abstract": "第一句话。第二句说的是鲁棒性。第三句话。"}
+    entries = [
+        an_entry(arxiv_id="2606.00001", listing_date=FIRST, summary=texts),
+        an_entry(arxiv_id="2606.00002", listing_date=FIRST, abstract="First one. The $x^2$ of sturdiness, proved. Last one."),
+    ]
+    papers, summaries = [e.paper for e in entries], {e.paper.arxiv_id: e.summary for e in entries}
+    storage.write_table(storage.papers_file(FIRST), tables.papers_to_table(papers))
+    storage.write_table(storage.summaries_file(FIRST, "zh"), tables.summaries_to_table(summaries.values()))
+    ids = list(summaries)
+    write_ledger(storage, FIRST, [day_ledger(FIRST, "all", "zh", announced_ids=ids, papers=papers, summaries=summaries, rendered_ids=ids)])
+    write_facts(storage, ListingInfo(FIRST, True, Evidence.RSS, False))
+    build_site(storage, SiteOptions(languages=("zh",), categories=tuple(CATEGORIES)), now=lambda: datetime(2026, 6, 2, tzinfo=UTC))
+    with a_page(browser) as page, folder_served(tmp_path / "site") as address:
+        page.goto(f"{address}/zh/search/index.html")
+        for question, sentence in (("鲁棒性", "第二句说的是鲁棒性。"), ("sturdiness", "The x^2 of sturdiness, proved.")):
+            answer(page, question)
+            shown = page.evaluate(
+                "(async () => { const line = () => document.querySelector('#search-results .excerpt');"
+                " for (let n = 0; n < 400 && !line().querySelector('mark'); n++) await new Promise((done) => setTimeout(done, 10));"
+                " return line().textContent; })()"
+            )
+            assert shown == sentence
 
 
 def test_without_javascript_the_page_says_so(tmp_path: Path) -> None:
