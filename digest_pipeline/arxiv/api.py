@@ -32,6 +32,8 @@ class Arxiv:
 
     def __init__(self, *, api_url: str, rss_url: str, rate_limit_file: Path, pace: Pace, contact: str, now: Callable[[], datetime]) -> None:
         rate_limiter, agent = CrossProcessRateLimiter(rate_limit_file, pace.interval), user_agent(contact)
+        self.stand_back = rate_limiter.stand_back
+        """Puts the first request an interval from now, where a process of another machine may just have asked."""
         self._api_url, self._rss_url = api_url, rss_url
         self._api = RateLimitedAdapter(rate_limiter, pace, agent, atom.read_page, now=now)
         self._rss = RateLimitedAdapter(rate_limiter, pace, agent, rss.read_feed, now=now)

@@ -88,6 +88,11 @@ class CrossProcessRateLimiter:
             finally:
                 self._note(state, max(self._clock() + self._interval, pause_until))
 
+    def stand_back(self) -> None:
+        """No request begins sooner than an interval from now: a process of another machine may just have had its answer."""
+        with self._locked() as state:
+            self._note(state, max(self._not_before(state), self._clock() + self._interval))
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
         """The descriptor of the locked file; one that was deleted or replaced while we waited is given up for the new one."""

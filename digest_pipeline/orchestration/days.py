@@ -25,7 +25,7 @@ from digest_pipeline.errors import ListingDateError
 from digest_pipeline.orchestration.assets import RAW, SUMMARIES
 from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.failures import BACKFILL, MET_BY_EVERY_DAY, NOT_PUBLISHED, cause_of
-from digest_pipeline.orchestration.home import prepare_dagster_home, records_in_words
+from digest_pipeline.orchestration.home import is_shared_by_machines, prepare_dagster_home, records_in_words
 from digest_pipeline.orchestration.jobs import DAILY_DIGEST, DAY_AND_SITE, UPDATE_SITE
 from digest_pipeline.orchestration.resources import Clock
 from digest_pipeline.settings import Settings
@@ -79,12 +79,12 @@ def run_days(settings: Settings, days: Sequence[date], report: Callable[[DayResu
     with _Days(settings, days, now) as runs, _Prefetch(settings, now) as prefetch:
         for number, day in enumerate(days):
             prefetch.wait(day)
-            if number and number + 1 < len(days):
+            if number and number + 1 < len(days) and not runs.share_arxiv:
                 prefetch.begin(days[number + 1])
             keep(runs.materialize(day, DAILY_DIGEST, tags=tags))
             if results[-1].stops:
                 break
-            if number == 0 and len(days) > 1:
+            if number == 0 and len(days) > 1 and not runs.share_arxiv:
                 prefetch.begin(days[1])
         if any(result.state is State.DONE for result in results):
             keep(runs.materialize(None, UPDATE_SITE, tags=tags))
@@ -129,6 +129,8 @@ class _Days:
     def __enter__(self) -> _Days:
         self._open = self._opened()
         self._instance = next(self._open)
+        self.share_arxiv = is_shared_by_machines(self._instance)
+        """Runs of other machines ask arXiv too: then only who holds its pool may, which a prefetch does not."""
         return self
 
     def __exit__(self, *error: Any) -> None:

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.event_log import InMemoryEventLogStorage, SqliteEventLogStorage
 from filelock import FileLock
 from sqlalchemy.exc import DBAPIError
 
@@ -37,6 +38,11 @@ def _locked(home: Path) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / ".being-made.lock"):
         yield
+
+
+def is_shared_by_machines(instance: dg.DagsterInstance) -> bool:
+    """True where Dagster's records lie in a database server, so that runs of other machines take turns in the same pools."""
+    return not isinstance(instance.event_log_storage, SqliteEventLogStorage | InMemoryEventLogStorage)
 
 
 def prepare_dagster_home() -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline_tests.support.dagster_ui import FakeModel, Ui, digest_dev, fake_model, wait_for
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
@@ -42,20 +43,31 @@ def test_the_sample_day_is_materialized_by_the_button_of_the_ui(sample: tuple[Ui
     ui, data = sample
     day = SAMPLE_DAY.isoformat()
     assert ui.finished(ui.materialize(day, CHAIN)) == "SUCCESS"
-    for asset in CHAIN:
+    for asset in CHAIN[:-1]:
         assert ui.materialized(asset) == {day}
+    assert ui.times_made("site") == 1
     assert (data / "digests" / "zh" / day / "all.md").is_file()
 
 
 def test_one_asset_alone_can_be_materialized_again(sample: tuple[Ui, Path]) -> None:
     ui, _ = sample
     assert ui.finished(ui.materialize(SAMPLE_DAY.isoformat(), ["digest_files"])) == "SUCCESS"
+    wait_for(lambda: ui.times_made("site") == 2, 180, "the site to follow by itself")
+
+
+def test_each_check_that_the_ui_offers_to_execute_can_be_executed(sample: tuple[Ui, Path]) -> None:
+    ui, _ = sample
+    offered = {name for name, how in ui.executable_checks().items() if how == "CAN_EXECUTE"}
+    assert offered == {check.name for check in CHECKS if not check.is_of_a_step}
+    for check in CHECKS:
+        if check.name in offered and check.asset == "digest_files":
+            assert ui.finished(ui.execute_check(check.asset, check.name)) == "SUCCESS"
 
 
 def test_in_the_sample_no_schedule_runs_and_nobody_is_mailed(sample: tuple[Ui, Path]) -> None:
     states = sample[0].instigators()
     assert states["daily_listing"] == "STOPPED"
-    assert states["tell_readers"] == "STOPPED"
+    assert states["readers_sensor"] == "STOPPED"
 
 
 # -- a web page in the operator's browser -----------------------------------------------------------
@@ -153,13 +165,15 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def test_a_backfill_of_three_days_makes_three_digests_and_mails_nobody(live: Live) -> None:
-    backfill = live.ui.backfill(THREE_DAYS, CHAIN)
+    backfill = live.ui.backfill(THREE_DAYS, CHAIN[:-1])
     wait_for(lambda: live.ui.backfill_status(backfill).startswith("COMPLETED"), 300, "the backfill")
     assert live.ui.backfill_status(backfill) == "COMPLETED_SUCCESS"
     assert live.ui.materialized("digest_files") >= set(THREE_DAYS)
     for day in THREE_DAYS:
         assert (live.data / "digests" / "en" / day / "all.md").is_file()
     assert live.mailbox.received == []
+    wait_for(lambda: live.ui.times_made("site") >= 1, 180, "the site to follow by itself")
+    assert live.ui.times_made("site") == 1, "once for the whole backfill"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline_tests.support.dagster_ui import Ui, digest_dev
+from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.postgres import Postgres, postgres
 
 pytestmark = [pytest.mark.slow]
@@ -38,7 +40,8 @@ def team(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_a_fresh_database_serves_the_ui_and_a_run(team: tuple[Ui, Path]) -> None:
     ui, folder = team
     assert ui.finished(ui.materialize(DAY, CHAIN)) == "SUCCESS"
-    assert ui.materialized("site") == {DAY}
+    assert ui.materialized("digest_files") == {DAY}
+    assert ui.times_made("site") == 1
     assert not list((folder / "dagster_home").rglob("*.db")), "nothing was kept in SQLite"
 
 
@@ -60,7 +63,38 @@ def test_a_back_up_of_the_running_team_restores_into_a_new_database(team: tuple[
     subprocess.run(
         ["bash", DEPLOY / "restore.sh", made.stdout.split("  ")[0]], env=common | there, capture_output=True, text=True, check=True, timeout=120
     )
-    count = "from dagster import DagsterInstance as D; i = D.get(); print(i.get_runs_count(), sorted(i.get_materialized_partitions(__import__('dagster').AssetKey('site'))))"
+    count = "from dagster import DagsterInstance as D; i = D.get(); print(i.get_runs_count(), sorted(i.get_materialized_partitions(__import__('dagster').AssetKey('digest_files'))))"
     shown = subprocess.run([sys.executable, "-W", "ignore", "-c", count], env=common | there, capture_output=True, text=True, check=True, timeout=120)
     assert shown.stdout.strip() == f"5 ['{DAY}']"
     assert (tmp_path / "data" / "sample" / "digests" / "zh" / DAY / "all.md").is_file()
+
+
+def test_two_machines_on_one_database_never_ask_arxiv_closer_than_the_interval(server: Postgres, tmp_path: Path) -> None:
+    """Each has a lock file of its own, as machines have; what they share is the pool and its database."""
+    days, interval = ["2026-06-09", "2026-06-10", "2026-06-11"], 1.5
+    server.create("machines")
+    with FakeArxiv(generate_days(date(2026, 6, 1), date(2026, 6, 19), papers_per_day=20), now=datetime(2026, 6, 18, 12, tzinfo=UTC)) as arxiv:
+        running = []
+        for number in range(2):
+            home = tmp_path / f"home{number}"
+            home.mkdir()
+            (home / "dagster.yaml").write_text((DEPLOY / "dagster.postgres.yaml").read_text(encoding="utf-8"))
+            environ = (
+                os.environ
+                | server.environ()
+                | {
+                    "DAGSTER_PG_DB": "machines",
+                    "DAGSTER_HOME": str(home),
+                    "DIGEST_DATA_DIR": str(tmp_path / f"data{number}"),
+                    "DIGEST_ARXIV_LOCK_DIR": str(tmp_path / f"lock{number}"),
+                    "DIGEST_ARXIV_API_URL": arxiv.api_url,
+                    "DIGEST_ARXIV_RSS_URL": arxiv.rss_url,
+                    "DIGEST_ARXIV_INTERVAL_SECONDS": str(interval),
+                    "DIGEST_DEMO": "false",
+                }
+            )
+            script = "import sys\nfrom dagster._cli import main\nfor day in sys.argv[1:]:\n    main(['asset', 'materialize', '-m', 'digest_pipeline.definitions', '--select', 'raw_arxiv_metadata', '--partition', day], standalone_mode=False)"
+            running.append(subprocess.Popen([sys.executable, "-W", "ignore", "-c", script, *days], env=environ))
+        assert [process.wait(300) for process in running] == [0, 0]
+        assert len(arxiv.requests) >= 2 * len(days)
+        assert min(arxiv.gaps_seconds()) >= interval - 0.05

@@ -98,6 +98,27 @@ class Ui:
         ranges = [r for r in node["assetPartitionStatuses"].get("ranges", []) if r["status"] == "MATERIALIZED"]
         return {key for r in ranges for key in keys[keys.index(r["startKey"]) : keys.index(r["endKey"]) + 1]}
 
+    def times_made(self, asset: str) -> int:
+        """How often an asset without partitions was materialized, up to a hundred."""
+        query = "query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode { assetMaterializations(limit: 100) { runId } } } }"
+        return len(self.ask(query, k={"path": [asset]})["assetNodeOrError"]["assetMaterializations"])
+
+    def execute_check(self, asset: str, check: str) -> str:
+        """What the button “Execute” of an asset check sends; returns the run's id."""
+        selector = {"pipelineName": "__ASSET_JOB", "assetSelection": [], "assetCheckSelection": [{"assetKey": {"path": [asset]}, "name": check}]}
+        params = {"mode": "default", "selector": {**_SELECTOR, **selector}, "runConfigData": "{}", "executionMetadata": {"tags": []}}
+        query = """mutation($p: ExecutionParams!) { launchPipelineExecution(executionParams: $p) {
+            __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+        answer = self.ask(query, p=params)["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def executable_checks(self) -> dict[str, str]:
+        """Each asset check by name → whether the UI offers to execute it by itself."""
+        query = """{ assetNodes { assetChecksOrError { ... on AssetChecks { checks { name canExecuteIndividually } } } } }"""
+        nodes = self.ask(query)["assetNodes"]
+        return {check["name"]: check["canExecuteIndividually"] for node in nodes for check in node["assetChecksOrError"].get("checks", [])}
+
     def schedule_asks_for(self, schedule: str, timestamp: float) -> list[str]:
         """The partitions that the schedule would run at that instant: the UI's “Preview tick result”."""
         query = """mutation($s: ScheduleSelector!, $t: Float) { scheduleDryRun(selectorData: $s, timestamp: $t) { __typename

@@ -12,6 +12,7 @@ from digest_pipeline.errors import DigestError, NotPublishedYet
 from digest_pipeline.orchestration import checks
 from digest_pipeline.orchestration.assets import GROUP, OWNER, RAW
 from digest_pipeline.orchestration.failures import SCHEDULED, attempts_for_faults, errors_as_failures, failure_of
+from digest_pipeline.orchestration.home import is_shared_by_machines
 from digest_pipeline.orchestration.metadata import metadata
 from digest_pipeline.orchestration.partitions import day_of
 from digest_pipeline.orchestration.resources import PublicationWait
@@ -49,6 +50,8 @@ def raw_arxiv_metadata(
     day = day_of(context.partition_key)
     with errors_as_failures(context):
         try:
+            if is_shared_by_machines(context.instance):  # the pool hands over at once; the file that spaces requests is this machine's
+                listing_fetcher.arxiv.stand_back()
             manifest = fetch_day(day, listing_fetcher, is_sample=digest_options.is_sample, refetch=config.refetch)
         except NotPublishedYet as error:
             _wait(context, error, publication_wait)
