@@ -93,7 +93,7 @@ def test_two_machines_on_one_database_never_ask_arxiv_closer_than_the_interval(s
                     "DIGEST_DEMO": "false",
                 }
             )
-            script = "import sys\nfrom dagster._cli import main\nfor day in sys.argv[1:]:\n    main(['asset', 'materialize', '-m', 'digest_pipeline.definitions', '--select', 'raw_arxiv_metadata', '--partition', day], standalone_mode=False)"
+            script = "import sys\nfrom dagster._cli import create_dagster_cli\nfor day in sys.argv[1:]:\n    create_dagster_cli().main(['asset', 'materialize', '-m', 'digest_pipeline.definitions', '--select', 'raw_arxiv_metadata', '--partition', day], standalone_mode=False)"
             running.append(subprocess.Popen([sys.executable, "-W", "ignore", "-c", script, *days], env=environ))
         assert [process.wait(300) for process in running] == [0, 0]
         assert len(arxiv.requests) >= 2 * len(days)
