@@ -231,7 +231,7 @@ def test_each_kind_of_file_arrives_as_what_it_is(proxy: Proxy, path: str) -> Non
 def test_no_file_of_the_site_is_unreadable_or_of_unknown_kind_but_the_search_indexs_parts(proxy: Proxy, site: Path) -> None:
     for file in site.rglob("*"):
         relative = file.relative_to(site).as_posix()
-        if file.is_file() and not file.name.startswith("."):
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(site).parts):
             answered = page(proxy, f"/{relative}", "HEAD")
             is_binary = file.suffix == ".bin"
             assert answered.status_code == 200, relative
@@ -285,9 +285,12 @@ def test_an_unchanged_page_is_answered_with_nothing_and_what_names_its_content_i
 
 
 def test_the_builds_own_notes_and_half_written_files_are_nobodys(proxy: Proxy, site: Path) -> None:
-    assert (site / ".build.json").is_file()
+    hidden = [
+        file.relative_to(site).as_posix() for file in site.rglob("*") if file.is_file() and file.relative_to(site).parts[0].startswith(".build")
+    ]
+    assert hidden
     (site / "zh" / ".tmp-half").write_text("half")
-    for path in ("/.build.json", "/zh/.tmp-half", "/zh/%2etmp-half", "/.git/config"):
+    for path in (*(f"/{one}" for one in hidden), "/zh/.tmp-half", "/zh/%2etmp-half", "/.git/config"):
         assert page(proxy, path).status_code == 404, path
 
 
