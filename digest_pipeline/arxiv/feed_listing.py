@@ -61,12 +61,12 @@ class FeedJudgement:
 class ApiEvidence:
     """The questions to the API, each asked only where it is needed, and whether its silence is to be waited out.
 
-    `in_window`: current versions in the categories submitted in the listing's window, a page or two, on every day.
+    `shown`: what was submitted in the listing's window in the categories, and what was held from before it, on every day.
     Where that or the feed leaves a doubt, `behind_boundary`: version 1 of everything behind the boundary, all archives, some
     pages; and `current_versions`: the records of these items.
     """
 
-    in_window: Callable[[], list[ApiRecord]]
+    shown: Callable[[], list[ApiRecord]]
     behind_boundary: Callable[[], list[ApiRecord]]
     current_versions: Callable[[Sequence[FeedItem]], list[ApiRecord]]
     is_due: bool = False
@@ -178,7 +178,7 @@ class _Judge:
         if doubtful or self._stale_new:
             lacking = self._confirmed(doubtful)
         else:
-            shown = [r for r in self._api.in_window() if id_sort_key(r.arxiv_id) > id_sort_key(self._last_id)]
+            shown = [r for r in self._api.shown() if id_sort_key(r.arxiv_id) > id_sort_key(self._last_id)]
             if not shown and self._api.is_due:
                 raise self._wait(
                     "the API does not show this listing yet, by which a half-filled feed is told; later in the morning it is taken without"

@@ -96,6 +96,7 @@ class IdRangeFinder:
     def __init__(self, calendar: ListingCalendar, api: ApiQueries, boundaries: BoundaryCache, *, log: Callable[[str], None]) -> None:
         self._calendar, self._api, self._boundaries, self._log = calendar, api, boundaries, log
         self._searches: dict[tuple[datetime, timedelta], list[ApiRecord]] = {}
+        self._months: dict[str, _Month] = {}
 
     def before(self, day: date) -> IdBoundary:
         """The boundary at which the listing dated `day` begins, for judging that day's feed: two requests where it is not known yet.
@@ -104,7 +105,7 @@ class IdRangeFinder:
         `last_before` 0, where the API does not even reach the hours before the freeze. A weekday that the calendar skips
         ends where its own ids show an announcement. One that shows an announcement beyond doubt is kept.
         """
-        month = _Month(self._id_month(day), self._api)
+        month = self._month(self._id_month(day))
         previous = self._calendar.previous_listing(day)
         found = self._begins(previous, month)
         for skipped in self._calendar.skipped_between(day):
@@ -128,9 +129,20 @@ class IdRangeFinder:
         last = max((number_of(r.arxiv_id) for r in seen if r.submitted_at_utc < freeze), default=0)
         return IdBoundary(freeze.isoformat(), month.month, last, None, 0, BoundaryKind.CLOCK if last else BoundaryKind.OPEN)
 
+    def held_behind(self, boundary: IdBoundary) -> list[ApiRecord]:
+        """Version 1 of the papers between a boundary and the run behind it, the held ones; they are asked for once, a page or two."""
+        first = boundary.last_before + 1
+        last = boundary.first_after - 1 if boundary.first_after and boundary.first_after > first else boundary.last_before + IDS_PER_REQUEST
+        month = self._month(boundary.month)
+        self._enumerate(month, first, last)
+        return month.between(first, last)
+
+    def _month(self, month: str) -> _Month:
+        return self._months.setdefault(month, _Month(month, self._api))
+
     def beyond(self, boundary: IdBoundary) -> list[ApiRecord]:
         """Version 1 of everything that the API shows behind a boundary, by id, up to a whole page of absent ids."""
-        month = _Month(boundary.month, self._api)
+        month = self._month(boundary.month)
         end = self._open_end(month, boundary, datetime.fromisoformat(boundary.freeze_utc), boundary.last_before)
         return month.between(boundary.last_before + 1, end.last_before)
 

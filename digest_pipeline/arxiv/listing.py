@@ -192,7 +192,10 @@ def _from_feed(day: date, fetcher: ListingFetcher, skip_reason: str | None) -> R
         earlier=_earlier_feeds(day, fetcher),
         previous_listing=fetcher.calendar.previous_listing(day),
         api=ApiEvidence(
-            in_window=lambda: fetcher.arxiv.submitted_between(window.opens_utc, window.closes_utc, fetcher.categories),
+            shown=lambda: [
+                *finder.held_behind(boundary),
+                *fetcher.arxiv.submitted_between(window.opens_utc, window.closes_utc, fetcher.categories),
+            ],
             behind_boundary=lambda: finder.beyond(boundary),
             is_due=fetcher.now().astimezone(EASTERN).time() < API_IS_DUE_UNTIL,
             current_versions=lambda asked: fetcher.arxiv.records([f"{item.arxiv_id}v{item.version}" for item in asked]),

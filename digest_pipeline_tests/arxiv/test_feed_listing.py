@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline.arxiv.atom import ApiRecord
@@ -55,11 +55,10 @@ class World:
 
     def api(self, *, lags: bool = False, hidden: Collection[str] = ()) -> ApiEvidence:
         known = [] if lags else [record_of(p, 1) for p in self.today.block if p.arxiv_id not in hidden]
-        window = self.today.window
 
-        def in_window() -> list[ApiRecord]:
-            self.asked.append("window")
-            return [r for r in known if window[0] <= r.submitted_at_utc < window[1] and covers(CATEGORIES, r.categories)]
+        def shown() -> list[ApiRecord]:
+            self.asked.append("shown")
+            return [r for r in known if covers(CATEGORIES, r.categories)]
 
         def behind_boundary() -> list[ApiRecord]:
             self.asked.append("block")
@@ -69,7 +68,7 @@ class World:
             papers = {p.arxiv_id: p for day in (self.today, self.yesterday) for p, _ in day.replacements}
             return [record_of(papers[i.arxiv_id], i.version) for i in items if i.arxiv_id in papers]
 
-        return ApiEvidence(in_window, behind_boundary, current_versions)
+        return ApiEvidence(shown, behind_boundary, current_versions)
 
     def judged(self, items: Sequence[FeedItem], api: ApiEvidence, *, kept: bool = False, categories: tuple[str, ...] = CATEGORIES) -> FeedJudgement:
         earlier = [EarlierFeed(BEFORE, categories, {i.arxiv_id: i for i in self.listed(self.yesterday, categories, categories)})] if kept else []
@@ -119,10 +118,10 @@ def test_a_good_feed_is_taken_whole_with_the_late_cross_lists_and_replacements(k
     assert world.judged(items, world.api(), kept=kept) == FeedJudgement()
 
 
-def test_a_good_feed_costs_one_search() -> None:
+def test_a_good_feed_is_not_compared_with_all_ids() -> None:
     world = World()
     world.judged(world.feed(), world.api())
-    assert world.asked == ["window"]
+    assert world.asked == ["shown"]
 
 
 def test_a_good_feed_is_taken_while_the_api_lags() -> None:
@@ -218,6 +217,7 @@ def test_a_paper_of_yesterday_that_joins_a_category_today_is_no_repetition() -> 
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 300), category=st.sampled_from(CATEGORIES), share=st.floats(0, 0.95))
+@example(182, "econ", 0.5)  # the one paper that it lacks was held, and no search by the time of submission shows it
 def test_a_category_that_is_half_filled_is_completed_or_waited_for(seed: int, category: str, share: float) -> None:
     world = World(seed)
     own = [i for i in world.feed() if [c for c in CATEGORIES if covers([c], i.categories)] == [category]]
