@@ -34,8 +34,9 @@ def read(papers: tuple[VersionedId, ...], forecast: bool) -> int:
 
     An id without a version means version 1. Exit status: 0 each paper was read or has no full text; 1 some were not.
     """
+    from digest_pipeline.reading.claims import NoteStatus
     from digest_pipeline.reading.notes import full_texts
-    from digest_pipeline.reading.reader import NoteStatus, forecast_usd, read_papers
+    from digest_pipeline.reading.reader import forecast_usd, read_papers
     from digest_pipeline.translation.translator import Translator
 
     settings = load_settings()

@@ -9,7 +9,7 @@ import dagster as dg
 from digest_pipeline.calendar import load_calendar
 from digest_pipeline.clients import digest_options, utc_now
 from digest_pipeline.orchestration import checks
-from digest_pipeline.orchestration.assets import SITE, SUMMARIES
+from digest_pipeline.orchestration.assets import PERSONAL, READING_NOTES, SITE, SUMMARIES
 from digest_pipeline.orchestration.assets.digest_files import digest_files
 from digest_pipeline.orchestration.assets.papers import papers
 from digest_pipeline.orchestration.assets.personal_digests import personal_digests
@@ -39,15 +39,19 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
     load_calendar(settings.skipped_evenings_file)  # a bad file is refused here, at load
     partitions = listing_day_partitions(settings.first_listing)
 
+    has_profiles = settings.profiles_file.is_file()
+    reads = bool(settings.read_top) and has_profiles  # the best papers of a profile
     optional = [
-        *([rankings, personal_digests] if settings.profiles_file.is_file() else []),
-        *([reading_notes] if settings.read_top else []),
+        *([rankings, personal_digests] if has_profiles else []),
+        *([reading_notes] if reads else []),
     ]  # what is off is not shown
 
     def by_settings(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.to_user_string() == SITE:
             return spec
         spec = spec.replace_attributes(partitions_def=partitions)
+        if reads and spec.key.to_user_string() == PERSONAL:  # which shows the notes
+            spec = spec.replace_attributes(deps=[*spec.deps, dg.AssetDep(READING_NOTES)])
         is_translated = spec.key.to_user_string() == SUMMARIES
         return spec.replace_attributes(code_version=prompt_version(options, settings.structured_summary)) if is_translated else spec
 

@@ -132,6 +132,7 @@ class SiteOptionsResource(SettingsResource[SiteOptions]):
     languages: list[str] = _setting("languages")
     site_url: str = _setting("site_url")
     feed_days: int = _setting("feed_days")
+    read_on_site: bool = _setting("read_on_site")
     watch_file: str = _setting("watch_file")
     skipped_evenings_file: str | None = _setting("skipped_evenings_file")
 

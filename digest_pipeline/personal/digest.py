@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 from feedgen.feed import FeedGenerator
@@ -21,6 +22,7 @@ from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import Profile
 from digest_pipeline.ranking.taste import taste_of_profile
 from digest_pipeline.ranking.votes import private_folder
+from digest_pipeline.reading.view import ShownNote, notes_in_words, shown_notes
 from digest_pipeline.render.day import counts_in_words
 from digest_pipeline.render.paper import PaperView, named_authors, paper_view
 from digest_pipeline.render.reading import not_asked_yet, read_papers, read_summaries
@@ -44,6 +46,8 @@ class Item:
     why: tuple[str, ...]
     listed: date
     comes_back: bool
+    notes: tuple[ShownNote, ...]
+    """What the paper says, where it was read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def _items(storage: Storage, shown: Sequence[Shown], language: Language) -> Iter
         ids = [one.ranked.arxiv_id for one in here]
         papers = {paper.arxiv_id: paper for paper in read_papers(storage, listed, ids)}
         summaries = read_summaries(storage, listed, language.tag, ids)
+        notes = shown_notes(storage, listed, language.tag)
         for one in here:
             paper = papers[one.ranked.arxiv_id]
             view = paper_view(DigestEntry(paper, summaries.get(paper.arxiv_id) or not_asked_yet(paper, language.tag)), language)
@@ -90,7 +95,7 @@ def _items(storage: Storage, shown: Sequence[Shown], language: Language) -> Iter
                 if reason.title
             )
             authors = ", ".join(named_authors(paper.authors, _MOST_AUTHORS, language))
-            yield Item(view, authors, one.ranked.interest, why, listed, one.comes_back)
+            yield Item(view, authors, one.ranked.interest, why, listed, one.comes_back, tuple(notes.get(paper.arxiv_id, ())))
 
 
 def write_day(storage: Storage, at_hand: PapersAtHand, day: date, profile: Profile, folder: Path, languages: Sequence[str]) -> int:
@@ -118,8 +123,17 @@ def markdown(one: PersonalDay) -> str:
     for number, item in enumerate(one.items, 1):
         lines += [f"## {number}. [{inline(item.view.title)}]({item.view.paper.abs_url})", "", paragraph(_said(item, one.language)), ""]
         lines += [str(paragraph(text)) + "\n" for text in (item.view.tldr, item.authors) if text]
+        lines += _notes_in_markdown(item, one.language)
     lines += [f"## {inline(one.language.label('mine', 'rest'))}", "", *(f"- {inline(kind)}: {count}" for kind, count in one.rest.items()), ""]
     return "\n".join(map(str, lines))
+
+
+def _notes_in_markdown(item: Item, language: Language) -> Iterator[str]:
+    """A line a claim under its kind; beneath it the paper's own words, linked to where they stand."""
+    for kind, notes in groupby(item.notes, key=lambda note: note.kind):
+        yield f"**{inline(language.label('reading', kind))}**\n"
+        for note in notes:
+            yield f"- {inline(note.claim)}\n  > {inline(note.quote)} — [{inline(note.section or note.anchor_url)}]({note.anchor_url})\n"
 
 
 def page(one: PersonalDay) -> str:
@@ -141,6 +155,7 @@ def _words(one: PersonalDay) -> dict[str, object]:
                 "tldr": inline_html(item.view.tldr),
                 "said": _said(item, one.language),
                 "authors": item.authors,
+                "notes": notes_in_words(item.notes, one.language),
             }
             for item in one.items
         ],

@@ -41,6 +41,16 @@ class NoteKind(StrEnum):
         return self in (NoteKind.CONTRIBUTION, NoteKind.METHOD, NoteKind.RESULT)
 
 
+class NoteStatus(StrEnum):
+    """What became of one paper in one language."""
+
+    SHOWN = "shown"
+    NO_FULL_TEXT = "no full text"
+    NOTHING_TO_SHOW = "nothing to show"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+
+
 def faults_of(kind: NoteKind, claim: str, quote: str, paper: FullText, language: Language) -> tuple[list[str], Passage | None]:
     """(what is wrong, empty where nothing is; the passage that holds the quote)."""
     passage = find_quote(quote, paper) if quote else None

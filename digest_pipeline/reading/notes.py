@@ -18,6 +18,7 @@ from digest_pipeline.models import VersionedId
 from digest_pipeline.reading.fulltext import FullText, NoFullText
 from digest_pipeline.reading.reader import PaperNotes, forecast_usd, read_papers
 from digest_pipeline.reading.source import FetchHtml, read_fulltext
+from digest_pipeline.reading.view import notes_file
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.languages import Language
@@ -104,10 +105,6 @@ def read_day(
         forecast_usd=expected,
         paid_usd=_total([one.paid_now_usd for one in every]),
     )
-
-
-def notes_file(day: date, language: str) -> str:
-    return f"{tables.partition_folder('reading_notes', day)}/language={language}/notes.parquet"
 
 
 def notes_to_table(papers: Sequence[PaperNotes], html_url: str) -> pa.Table:

@@ -11,11 +11,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from digest_pipeline.models import VersionedId
-from digest_pipeline.reading.claims import NoteKind, faults_of
+from digest_pipeline.reading.claims import NoteKind, NoteStatus, faults_of
 from digest_pipeline.reading.fulltext import FullText, NoFullText, Passage
 from digest_pipeline.reading.prompts import (
     MOST_NOTES,
@@ -50,16 +49,6 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 ReadFullText = Callable[[VersionedId], FullText]
 """Raises NoFullText, ArxivUnavailable."""
-
-
-class NoteStatus(StrEnum):
-    """What became of one paper in one language."""
-
-    SHOWN = "shown"
-    NO_FULL_TEXT = "no full text"
-    NOTHING_TO_SHOW = "nothing to show"
-    DEFERRED = "deferred"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class _Build:
 
     def __init__(self, storage: Storage, options: SiteOptions, writer: SiteWriter, progress: Callable[[str], None]) -> None:
         self._storage, self._options, self._writer, self._progress = storage, options, writer, progress
-        self._corpus = Corpus(storage, options.languages, options.watch_lists)
+        self._corpus = Corpus(storage, options.languages, options.watch_lists, with_notes=options.read_on_site)
         self._renderer = Renderer(options)
         self._calendar = load_calendar(options.skipped_evenings_file)
         self._languages: tuple[Language, ...] = tuple(map(load_language, options.languages))

@@ -17,6 +17,7 @@ from datetime import date
 from digest_pipeline import tables
 from digest_pipeline.models import ListingInfo, Paper, Summary
 from digest_pipeline.papers.ledger import read_facts
+from digest_pipeline.reading.view import ShownNote, notes_file, shown_notes
 from digest_pipeline.render.day import Day, read_day, watch_matches
 from digest_pipeline.render.matching import WatchMatch
 from digest_pipeline.render.reading import not_asked_yet, read_papers, read_summaries
@@ -41,10 +42,11 @@ class PaperRows:
 class Corpus:
     """All finished listing days below a data directory, for the configured languages."""
 
-    def __init__(self, storage: Storage, languages: Sequence[str], watch_lists: Sequence[WatchList] = ()) -> None:
+    def __init__(self, storage: Storage, languages: Sequence[str], watch_lists: Sequence[WatchList] = (), *, with_notes: bool = False) -> None:
         self._storage = storage
         self._languages = tuple(languages)
         self._watch_lists = tuple(watch_lists)
+        self._with_notes = with_notes
 
     def signatures(self) -> dict[date, str]:
         """Finished day, oldest first → a value that changes whenever one of its files is replaced; reads no file."""
@@ -70,7 +72,7 @@ class Corpus:
     def _listed_signatures(self) -> dict[date, str]:
         """By one listing a table: an object store is asked per thousand files, not per file."""
         listed: dict[str, str] = {}
-        for table in ("papers", "translated_summaries", "ledger"):
+        for table in ("papers", "translated_summaries", "ledger", *(["reading_notes"] if self._with_notes else [])):
             folder = self._storage.path(table)
             folder.fs.invalidate_cache()  # object stores remember listings for as long as the process lives
             for path, info in folder.fs.find(folder.path, detail=True).items():
@@ -85,7 +87,8 @@ class Corpus:
     def _files_of(self, day: date) -> tuple[list[str], list[str]]:
         """(those that every finished day has, those of languages that may have been configured later)."""
         needed = [self._storage.papers_file(day), self._storage.ledger_file(day), f"{tables.partition_folder('ledger', day)}/facts.json"]
-        return needed, [self._storage.summaries_file(day, tag) for tag in self._languages]
+        notes = [notes_file(day, tag) for tag in self._languages] if self._with_notes else []
+        return needed, [*(self._storage.summaries_file(day, tag) for tag in self._languages), *notes]
 
     def content_key(self, day: date) -> str:
         """A hash of the day's files themselves: equal for a day written again with the same content."""
@@ -96,6 +99,10 @@ class Corpus:
     def load(self, day: date) -> Day:
         """Reads one finished day whole; raises FileNotFoundError or SourceError where a table is missing."""
         return read_day(self._storage, day, self._languages, self._watch_lists)
+
+    def notes(self, day: date, language: str) -> Mapping[str, Sequence[ShownNote]]:
+        """arXiv id → the notes of the papers that were read whole; empty where they are not to be shown."""
+        return shown_notes(self._storage, day, language) if self._with_notes else {}
 
     def is_announced(self, day: date) -> bool:
         return read_facts(self._storage, day).announced

@@ -67,7 +67,8 @@ class DayPages:
         if day.papers:
             yield self.writer.write(paths.terms(day.day), terms_file(day.papers))
         for language in self.languages:
-            for path, content in details_files(self.renderer, language, day.day, views[language.tag].papers, papers, changes):
+            notes = self.corpus.notes(day.day, language.tag)
+            for path, content in details_files(self.renderer, language, day.day, views[language.tag].papers, papers, changes, notes):
                 yield self.writer.write(path, content)
             for one in export_formats():
                 yield self.writer.write(paths.export(language.tag, day.day, ALL, one.suffix), one.write(day.entries(language.tag)))

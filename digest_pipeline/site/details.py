@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from digest_pipeline.models import Paper
+from digest_pipeline.reading.view import ShownNote, notes_in_words
 from digest_pipeline.site import paths
 from digest_pipeline.site.exports.bibtex import bibtex_bytes
 from digest_pipeline.site.render import Renderer
@@ -32,19 +33,23 @@ def details_files(
     views: Sequence[PaperView],
     papers: Mapping[str, Paper],
     changes: Mapping[str, Sequence[VersionChange]],
+    notes: Mapping[str, Sequence[ShownNote]],
 ) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of each file. `views` in the page's order; `changes` by arXiv id, of papers that replace a version we hold."""
+    """(path, content) of each file. `views` in the page's order; `changes` by arXiv id, of papers that replace a version we hold; `notes` likewise, of papers that were read whole."""
     for start in range(0, len(views), paths.DETAILS_PAPERS):
         chunk = views[start : start + paths.DETAILS_PAPERS]
         page = paths.day_page(language.tag, day)
-        found = {view.id: [_html(renderer, page, language, view, changes.get(view.id, ())), short_bibtex(papers[view.id])] for view in chunk}
+        found = {
+            view.id: [_html(renderer, page, language, view, changes.get(view.id, ()), notes.get(view.id, ())), short_bibtex(papers[view.id])]
+            for view in chunk
+        }
         text = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
         packed = base64.b64encode(gzip.compress(text, compresslevel=9, mtime=0)).decode()
         yield paths.details(language.tag, day, start // paths.DETAILS_PAPERS), f'digest.addDetails("{packed}");\n'.encode()
 
 
-def _html(renderer: Renderer, page: str, language: Language, view: PaperView, changes: Sequence[VersionChange]) -> str:
-    return renderer.part("details", page, language, paper=view, changes=changes).strip()
+def _html(renderer: Renderer, page: str, language: Language, view: PaperView, changes: Sequence[VersionChange], notes: Sequence[ShownNote]) -> str:
+    return renderer.part("details", page, language, paper=view, changes=changes, notes=notes_in_words(notes, language)).strip()
 
 
 def short_bibtex(paper: Paper) -> str:

@@ -28,6 +28,8 @@ class SiteOptions:
     feed_days: int = 7
     site_days: int = 0
     """The newest listing days that have pages; 0: all."""
+    read_on_site: bool = False
+    """Whether the notes of papers that were read whole stand in their opened rows."""
     paper_pages: bool = False
     """Whether each paper has a page of its own, for search engines and previews of links."""
     watch_lists: tuple[WatchList, ...] = ()
@@ -45,6 +47,7 @@ class SiteOptions:
             site_url=settings.site_url.rstrip("/"),
             feed_days=settings.feed_days,
             site_days=settings.site_days,
+            read_on_site=settings.read_on_site,
             paper_pages=settings.site_paper_pages,
             watch_lists=load_watch_lists(settings.watch_file),
             skipped_evenings_file=settings.skipped_evenings_file,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from digest_pipeline import tables
@@ -18,6 +19,7 @@ from digest_pipeline.ranking.profiles import Profile
 from digest_pipeline.ranking.rank import RankedPaper, Reason, Taste
 from digest_pipeline.ranking.rankings import write_rankings
 from digest_pipeline.ranking.taste import ProfileTaste
+from digest_pipeline.reading.view import notes_file
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.site_days import generated_papers
 
@@ -92,3 +94,36 @@ def test_the_files_say_how_many_why_and_what_else_there_was(storage: Storage, tm
     assert "<script" not in page
     assert b"2026-06-01" in storage.read_bytes("private/ada/zh/feed.xml")
     assert not storage.exists("site")
+
+
+def test_a_paper_that_was_read_whole_shows_its_claims_with_the_papers_own_words_beneath(storage: Storage) -> None:
+    papers = generated_papers(MONDAY, 2)
+    ids = listed(storage, MONDAY, papers, [0.9, 0.8])
+    row = {"arxiv_id": ids[0], "version": 1, "language": "zh", "model": "m", "cost_usd": 0.0, "status": "shown", "dropped": 0, "detail": ""}
+    url = f"https://arxiv.org/html/{ids[0]}v1#S4.p1"
+    notes = [
+        {
+            **row,
+            "kind": "limitation",
+            "claim": "未尝试<其他>语言。",
+            "quote": "We have not tried other languages",
+            "section": "5 Limits",
+            "anchor_url": url,
+        },
+        {
+            **row,
+            "kind": "result",
+            "claim": "省去 61.4% 的调用。",
+            "quote": "It saves 61.4% of the calls",
+            "section": "4 Experiments",
+            "anchor_url": url,
+        },
+    ]
+    storage.write_table(notes_file(MONDAY, "zh"), pa.Table.from_pylist(notes, schema=tables.READING_NOTES))
+    write_day(storage, PapersAtHand(storage), MONDAY, Profile(name="ada"), Path(), ["zh"])
+    markdown, page = (storage.read_text(f"private/ada/zh/{MONDAY}.{kind}") for kind in ("md", "html"))
+    assert markdown.index("**结果**") < markdown.index("**局限**")  # in the order of kinds, whatever the table's
+    assert f"  > It saves 61.4% of the calls — [4 Experiments]({url})" in markdown
+    assert "<summary>省去 61.4% 的调用。</summary>" in page
+    assert "未尝试&lt;其他&gt;语言。" in page
+    assert page.count("<details>") == 2

@@ -13,10 +13,12 @@ import pytest
 from digest_pipeline import tables
 from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.models import VersionedId
+from digest_pipeline.reading.claims import NoteStatus
 from digest_pipeline.reading.fulltext import NoFullText
-from digest_pipeline.reading.notes import notes_file, read_day
-from digest_pipeline.reading.reader import NoteStatus, PaperNotes, forecast_usd, read_papers
+from digest_pipeline.reading.notes import read_day
+from digest_pipeline.reading.reader import PaperNotes, forecast_usd, read_papers
 from digest_pipeline.reading.source import read_fulltext
+from digest_pipeline.reading.view import notes_file
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.languages import load_language

@@ -10,8 +10,8 @@ from digest_pipeline.orchestration.assets import GROUP, OWNER, PAPERS, RANKINGS,
 from digest_pipeline.orchestration.failures import errors_as_failures
 from digest_pipeline.orchestration.metadata import column_schema, metadata
 from digest_pipeline.orchestration.partitions import day_of
+from digest_pipeline.reading.claims import NoteStatus
 from digest_pipeline.reading.notes import ReadingReport, best_papers, read_day
-from digest_pipeline.reading.reader import NoteStatus
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.translator import Translator
 
