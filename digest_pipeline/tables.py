@@ -194,7 +194,7 @@ def from_parquet(content: bytes, schema: pa.Schema) -> pa.Table:
     Without Arrow's threads: one of them may still hold the Python buffer when the interpreter ends, and then aborts the
     process (seen in 1 of about 35 runs, after all work was done). A day's table is too small to gain by them.
     """
-    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False).select(schema.names).cast(schema)
+    return pq.ParquetFile(pa.BufferReader(content)).read(schema.names, use_threads=False).select(schema.names).cast(schema)
 
 
 def _to_table(values: Iterable[Paper | Summary], schema: pa.Schema) -> pa.Table:

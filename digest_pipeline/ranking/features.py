@@ -22,7 +22,8 @@ from threadpoolctl import threadpool_limits
 Array = npt.NDArray[np.float64]
 
 _TEXT_DIRECTIONS = 150  # more tell single words apart, fewer only broad fields
-_CATEGORY_DIRECTIONS = 400  # a category of five papers is told by rarer words than a reader's theme
+_CATEGORY_DIRECTIONS = 250  # a category of five papers is told by rarer words than a reader's theme
+_MORE_DIRECTIONS, _MANY_PAPERS = 400, 1000  # of few papers even the rarest words are wanted; of many they cost 30 MB and tell little more
 _PAPERS_PER_DIRECTION = 8  # with fewer papers to a direction, similarity is chance
 _LEAST_PAPERS_OF_CATEGORY = 3
 _FEW_PAPERS = 40
@@ -77,7 +78,7 @@ class FeatureSpace:
             sublinear_tf=True, stop_words="english", min_df=1 if few else 2, max_df=1.0 if few else 0.3, dtype=np.float32
         )
         words = self._vectorizer.fit_transform(paper.text for paper in self.papers)
-        wanted = min(_CATEGORY_DIRECTIONS, size - 1, words.shape[1] - 1)
+        wanted = min(_CATEGORY_DIRECTIONS if size > _MANY_PAPERS else _MORE_DIRECTIONS, size - 1, words.shape[1] - 1)
         self._svd = TruncatedSVD(wanted, random_state=0, n_iter=3)
         coordinates = self._svd.fit_transform(words).astype(np.float64)
         self._text_directions = min(_TEXT_DIRECTIONS, max(size // _PAPERS_PER_DIRECTION, 20), wanted)
