@@ -320,17 +320,14 @@ class _Run:
 
     async def _ask(self, task: TranslationTask) -> TranslationResult:
         if self._missing:
-            return self._for_lack_of_money(task)
+            return _deferred(task, QualityFlag(FlagCode.BUDGET_REACHED, self._missing))
         try:
             return await self._attempts.ask(task)
         except BudgetReached as reached:
             if not self._missing:
                 log.warning("The budget is reached, so no more is asked: %s.", reached)
             self._missing = str(reached)
-            return self._for_lack_of_money(task)
-
-    def _for_lack_of_money(self, task: TranslationTask) -> TranslationResult:
-        return _deferred(task, QualityFlag(FlagCode.BUDGET_REACHED, self._missing))
+            return _deferred(task, QualityFlag(FlagCode.BUDGET_REACHED, self._missing))
 
     async def _watch(self) -> None:
         """Brings tasks that another run holds back into the queue: its answer is there, or its lease may be void."""
