@@ -197,14 +197,17 @@ window.digest ??= {};
 
   // -- arriving at a paper: its row is open --
 
-  const arrive = () => {
+  const arrive = async () => {
     const row = location.hash && rows.find((one) => one.id === decodeURIComponent(location.hash.slice(1)));
     if (!row) return;
     row.dispatchEvent(new CustomEvent("digest:arrive", { bubbles: true }));
     row.scrollIntoView();
     titleOf(row).focus({ preventScroll: true });
-    digest.open(row);
     keep();
+    let isMoved = false;
+    for (const kind of ["wheel", "touchmove", "keydown"]) addEventListener(kind, () => (isMoved = true), { once: true });
+    await digest.open(row);
+    if (!isMoved) row.scrollIntoView(); // at the end of the page there is room only now
   };
 
   // An address that was never seen before; going back to one, the browser finds the place itself.
