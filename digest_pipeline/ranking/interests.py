@@ -19,7 +19,7 @@ from sklearn.preprocessing import normalize
 
 from digest_pipeline.ranking.features import Array, Document, FeatureSpace, Placed
 
-_LEAST_GAIN = {2: 0.35, 3: 0.65}
+_LEAST_GAIN = {2: 0.44, 3: 0.75}
 """Of log likelihood per paper, by the number of parts: libraries of one field stay below it, those of unrelated fields lie above."""
 _LEAST_PAPERS = 3  # of an interest that is split off
 _LEAST_SHARE = 0.05  # of the library

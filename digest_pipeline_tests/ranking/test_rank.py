@@ -53,7 +53,7 @@ def test_a_rare_interest_has_its_papers_among_the_first_too() -> None:
     papers = papers_of_all_fields(160)
     space = FeatureSpace(papers)
     day = [one.key for one in papers if one.categories != ("cs.RO",)] + sorted(ids_of("cs.RO"))[:3]
-    rows = Ranker(space, Taste(library_of("cs.GT", 20) + library_of("cs.RO", 6))).rank(day)
+    rows = Ranker(space, Taste(library_of("cs.GT", 12) + library_of("cs.RO", 9))).rank(day)
     assert {row.arxiv_id for row in rows[:10]} & ids_of("cs.RO")
 
 
