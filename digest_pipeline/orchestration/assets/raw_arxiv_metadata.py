@@ -85,7 +85,8 @@ def _wait(context: dg.AssetExecutionContext, error: NotPublishedYet, limits: Pub
     waits = context.retry_number - attempts_for_faults(context)
     if (waits + 1) * limits.publication_poll_seconds <= limits.publication_wait_seconds:
         raise dg.RetryRequested(max_retries=context.retry_number + 1, seconds_to_wait=limits.publication_poll_seconds) from error
-    raise failure_of(error, stage=RAW, day=context.partition_key, allow_retries=False) from None
+    told = NotPublishedYet(f"not published yet: {error.message}", hint=error.hint)
+    raise failure_of(told, stage=RAW, day=context.partition_key, allow_retries=False) from None
 
 
 def _retry_beyond_waits(context: dg.AssetExecutionContext, error: DigestError) -> None:
