@@ -1,6 +1,7 @@
 """`raw_arxiv_metadata`: what arXiv answered for a listing day, kept whole. The only asset that asks arXiv."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import dagster as dg
 
@@ -46,7 +47,7 @@ def raw_arxiv_metadata(
     listing_fetcher: dg.ResourceParam[ListingFetcher],
     digest_options: dg.ResourceParam[DigestOptions],
     publication_wait: PublicationWait,
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     day = day_of(context.partition_key)
     with errors_as_failures(context):
         try:
@@ -55,6 +56,8 @@ def raw_arxiv_metadata(
             manifest = fetch_day(day, listing_fetcher, is_sample=digest_options.is_sample, refetch=config.refetch)
         except NotPublishedYet as error:
             _wait(context, error, publication_wait)
+            yield checks.result("arxiv_kept_to_its_calendar", True, f"{day} is not published yet", announced=0)
+            yield _calendar_is_known(day, listing_fetcher)
             return
         except DigestError as error:
             _retry_beyond_waits(context, error)
@@ -97,10 +100,8 @@ def _retry_beyond_waits(context: dg.AssetExecutionContext, error: DigestError) -
 
 
 def _calendar_checks(manifest: RawManifest, fetcher: ListingFetcher) -> list[dg.AssetCheckResult]:
-    day, today = manifest.listing_date, fetcher.now().date()
+    day = manifest.listing_date
     contradiction = [note for note in manifest.notes if "calendar" in note]
-    coming = max(day, today).year + (1 if today.month == 12 else 0)
-    is_known = fetcher.calendar.covers_year(coming)
     announced = "announced" if manifest.announced else "no announcement"
     return [
         checks.result(
@@ -109,11 +110,13 @@ def _calendar_checks(manifest: RawManifest, fetcher: ListingFetcher) -> list[dg.
             "; ".join(contradiction) or f"{day}: {announced}, as the calendar says",
             announced=int(manifest.announced),
         ),
-        checks.result(
-            "the_calendar_covers_the_coming_weeks",
-            is_known,
-            f"skipped evenings of {coming} are "
-            + ("known" if is_known else "not in the calendar → add them in a file named by DIGEST_SKIPPED_EVENINGS_FILE"),
-            year=coming,
-        ),
+        _calendar_is_known(day, fetcher),
     ]
+
+
+def _calendar_is_known(day: date, fetcher: ListingFetcher) -> dg.AssetCheckResult:
+    today = fetcher.now().date()
+    coming = max(day, today).year + (1 if today.month == 12 else 0)
+    is_known = fetcher.calendar.covers_year(coming)
+    what = "known" if is_known else "not in the calendar → add them in a file named by DIGEST_SKIPPED_EVENINGS_FILE"
+    return checks.result("the_calendar_covers_the_coming_weeks", is_known, f"skipped evenings of {coming} are {what}", year=coming)
