@@ -91,7 +91,7 @@ def test_the_same_input_gives_the_same_rows_whatever_the_order_of_the_day() -> N
 
 
 def test_a_disliked_theme_sinks(space: FeatureSpace) -> None:
-    library = library_of("cs.GT", 8) + library_of("cs.RO", 8)
+    library = library_of("cs.GT", 10) + library_of("cs.RO", 10)
     disliked = tuple(paper(95000 + number, "cs.RO") for number in range(5))
     before = {row.arxiv_id: row.rank for row in ranked(space, library)}
     after = {row.arxiv_id: row.rank for row in ranked(space, library, disliked)}
