@@ -50,8 +50,8 @@ CLOCK = {'time', 'time_ns', 'monotonic', 'perf_counter', 'now', 'utcnow', 'today
 def ours():
     frame = sys._getframe(2)
     while frame is not None:                               # up to the module whose body is running
-        if os.sep.join(('', 'pydantic', '')) in frame.f_code.co_filename or 'dagster' in frame.f_code.co_filename:
-            return None                                    # they look while they make a class or an asset; nothing of ours depends on it
+        if os.sep.join(('', 'pydantic', '')) in frame.f_code.co_filename or 'dagster' in frame.f_code.co_filename or frame.f_code.co_filename.endswith('gettext.py'):
+            return None                                    # they look while they make a class, an asset or a command; nothing of ours depends on it
         if frame.f_code.co_name == '<module>' and frame.f_globals.get('__name__', '').startswith('digest_pipeline'):
             return frame.f_globals['__name__']
         frame = frame.f_back

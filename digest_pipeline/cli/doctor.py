@@ -1,4 +1,4 @@
-"""`digest doctor`: is everything set up?"""
+"""`digest doctor`: whether everything is set up."""
 
 from __future__ import annotations
 
