@@ -81,13 +81,17 @@ class PaperView:
         return f"p-{self.id.replace('/', '-')}"
 
 
+_FOR_OPERATORS = frozenset({"asked-today"})
+"""Flags that say when a paper is asked for again: they stand in the table, and a day that is made again keeps its digest."""
+
+
 def paper_view(entry: DigestEntry, language: Language) -> PaperView:
     """What is shown of one paper in `language`."""
     paper, summary = entry.paper, entry.summary
     authors_title = one_line(paper.title) or f"arXiv:{paper.arxiv_id}"
     translated = one_line(summary.translated_title) if summary.is_translated and language.is_translated_into else ""
     tldr, tldr_en = one_line(summary.tldr), one_line(summary.tldr_en)
-    notes = tuple(_note(flag, language) for flag in summary.flags)
+    notes = tuple(_note(flag, language) for flag in summary.flags if flag.partition(":")[0] not in _FOR_OPERATORS)
     return PaperView(
         paper=paper,
         summary=summary,

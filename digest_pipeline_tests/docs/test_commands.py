@@ -15,7 +15,7 @@ from digest_pipeline_tests.support.documents import NOT_RUN, ROOT, RUN, SLOW, Bl
 ALL = [block for document in documents() for block in blocks(document)]
 RUN_HERE = [block for block in ALL if block.is_command and block.marker == RUN]
 WITH_SLOW_ONES = sorted({block.document for block in ALL if block.is_command and block.marker == SLOW})
-PLACEHOLDERS = {"DAY": "2026-01-15", "FIRST": "2026-01-12", "LAST": "2026-01-16", "FILE": "answers.jsonl", "…": "2026-01-15"}
+PLACEHOLDERS = {"ID": "2606.01234", "DAY": "2026-01-15", "FIRST": "2026-01-12", "LAST": "2026-01-16", "FILE": "answers.jsonl", "…": "2026-01-15"}
 
 
 @pytest.fixture(scope="module")

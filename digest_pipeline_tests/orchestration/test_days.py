@@ -104,7 +104,7 @@ def test_when_no_answer_can_be_kept_no_further_day_is_paid_for(tmp_path: Path, m
         def full(*_: object) -> None:
             raise AnswerStoreError("the answer store failed: database or disk is full", hint="free disk space")
 
-        monkeypatch.setattr("digest_pipeline.translation.cache.sqlite.SqliteCache.put", full)
+        monkeypatch.setattr("digest_pipeline.translation.cache.sqlite.SqliteCache.put_all", full)
         results = made(settings)
         assert [(result.state, result.stops) for result in results] == [(State.FAILED, True)]
         assert openai.requests <= 4

@@ -189,7 +189,7 @@ def test_pages_that_cannot_be_written_fail_the_run_in_words_and_the_days_stay_ma
     clients.storage.write_text("site", "a file where a folder must be")
     result = materialize(clients, instance, SAMPLE)
     assert not result.success
-    assert "site: " in failure_text(instance, result)
+    assert "site of " in failure_text(instance, result)
     assert "cannot be" in failure_text(instance, result)
     assert materialized(instance, DIGESTS) == {SAMPLE}
     assert instance.get_latest_materialization_event(dg.AssetKey(SITE)) is None
