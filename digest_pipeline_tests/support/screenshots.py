@@ -14,12 +14,12 @@ from PIL import Image
 
 from digest_pipeline_tests.support.browser import chromium, watched_page
 
-_OPEN_SECOND_ABSTRACT = "document.querySelectorAll('details.abstract')[1].open = true"
+_OPEN_THIRD_ROW = "document.querySelectorAll('.paper h3 a')[2].click()"
 _SHOTS = {
     "phone-light": ((390, 844), "light", "{tag}/index.html", ""),
     "phone-dark": ((390, 844), "dark", "{tag}/index.html", "scrollTo(0, 700)"),
-    "wide-light": ((1440, 900), "light", "{tag}/index.html", _OPEN_SECOND_ABSTRACT),
-    "wide-dark": ((1440, 900), "dark", "{tag}/index.html", _OPEN_SECOND_ABSTRACT),
+    "wide-light": ((1440, 900), "light", "{tag}/index.html", _OPEN_THIRD_ROW),
+    "wide-dark": ((1440, 900), "dark", "{tag}/index.html", _OPEN_THIRD_ROW),
 }
 
 
@@ -33,7 +33,7 @@ def take(site: Path, out: Path, tag: str) -> list[Path]:
                 seen.page.goto((site / page.format(tag=tag)).resolve().as_uri())
                 if action:
                     seen.page.evaluate(action)
-                seen.page.wait_for_timeout(200)
+                seen.page.wait_for_timeout(600)
                 taken.append(_small(io.BytesIO(seen.page.screenshot()), out / f"{name}.png"))
     return taken
 
