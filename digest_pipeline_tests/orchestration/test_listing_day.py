@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,6 +16,7 @@ from digest_pipeline.arxiv.late_papers import papers_that_turned_up
 from digest_pipeline.calendar import EASTERN, load_calendar
 from digest_pipeline.markdown.read_back import rendered_ids
 from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SITE, SUMMARIES
+from digest_pipeline.orchestration.build import build_definitions
 from digest_pipeline.orchestration.failures import SCHEDULED
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.translation.batch_days import collect_batches, ready_days
@@ -272,3 +274,22 @@ def test_a_backfill_by_batch_is_sent_once_collected_later_and_finished_without_a
             assert materialize(clients, instance, day, select=UP_TO_DIGEST, tags=tags).success
             assert latest_metadata(instance, SUMMARIES, day)["status deferred"] == 0
         assert openai.peak == 0
+
+
+def test_the_site_follows_a_digest_that_is_made_right_after_it(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    clients = sample_clients(tmp_path)
+    definitions = build_definitions(clients.settings)
+
+    def requested(cursor: object) -> tuple[int, object]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            result = dg.evaluate_automation_conditions(defs=definitions, instance=instance, cursor=cursor)  # type: ignore[arg-type]
+        return result.total_requested, result.cursor
+
+    count, look = requested(None)
+    assert count == 0
+    assert materialize(clients, instance, SAMPLE).success
+    assert materialize(clients, instance, SAMPLE, select=[DIGESTS]).success  # between the same two looks as the site
+    count, look = requested(look)
+    assert count == 1
+    assert requested(look)[0] == 0

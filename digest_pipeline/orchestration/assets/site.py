@@ -11,11 +11,14 @@ from digest_pipeline.site.options import SiteOptions
 from digest_pipeline.storage import Storage
 
 ONCE_THE_DIGESTS_ARE_DONE = (
-    (dg.AutomationCondition.any_deps_updated().since_last_handled())
+    dg.AutomationCondition.any_deps_updated().since(dg.AutomationCondition.newly_requested() | dg.AutomationCondition.initial_evaluation())
     & ~dg.AutomationCondition.any_deps_in_progress()
     & ~dg.AutomationCondition.in_progress()
 ).with_label("a digest was made, and none is being made")
-"""Once after a backfill, not once a day of it: while a backfill has days to go, its digests are in progress."""
+"""Once after a backfill, not once a day of it: while a backfill has days to go, its digests are in progress.
+
+Not `since_last_handled`: a site made by hand or by `digest run` would swallow a digest that is made in the same half minute after it.
+A digest that is made in one run with the site does not count as updated."""
 
 
 @dg.asset(
