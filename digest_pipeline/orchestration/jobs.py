@@ -8,7 +8,7 @@ import dagster as dg
 
 from digest_pipeline.errors import DeliveryError
 from digest_pipeline.notify.mail import send_day
-from digest_pipeline.orchestration.assets import DIGESTS, GROUP, PAPERS, RAW, SITE, SUMMARIES
+from digest_pipeline.orchestration.assets import DIGESTS, GROUP, PAPERS, SITE
 from digest_pipeline.orchestration.failures import errors_as_failures
 from digest_pipeline.orchestration.partitions import day_of
 from digest_pipeline.orchestration.resources import Clock
@@ -21,7 +21,6 @@ from digest_pipeline.translation.batch_days import collect_batches
 from digest_pipeline.translation.translator import Translator
 
 DAILY_DIGEST, DAY_AND_SITE, UPDATE_SITE = "daily_digest", "day_and_site", "update_site"
-STAGES = (RAW, PAPERS, SUMMARIES, DIGESTS)
 _MAIL_TRIES, _MAIL_FIRST_PAUSE_SECONDS = 4, 90
 
 _BY_THEMSELVES = dg.AssetSelection.checks(

@@ -8,7 +8,7 @@ prompt, the model and the language; whoever wants it again pays nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ from digest_pipeline.reading.prompts import (
     with_tex_put_back,
 )
 from digest_pipeline.translation.attempts import estimated_usage
-from digest_pipeline.translation.budget import Budget, highest_cost
+from digest_pipeline.translation.budget import Budget, highest_cost, require_price
 from digest_pipeline.translation.cache.records import CachedAnswer, Lease, month_of
 from digest_pipeline.translation.cache.threads import StoreThreads
 from digest_pipeline.translation.languages import Language
@@ -46,9 +46,6 @@ TYPICAL_OUTPUT_TOKENS = 1_500
 MOST_TRIES = 6
 """Requests for one answer while the endpoint has trouble."""
 _LOOK_AGAIN_SECONDS = 1.0
-
-ReadFullText = Callable[[VersionedId], FullText]
-"""Raises NoFullText, ArxivUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +104,10 @@ class _NoAnswer(Exception):
 def read_papers(
     texts: Sequence[tuple[VersionedId, FullText | NoFullText]], language: Language, translator: Translator, budget: Budget
 ) -> list[PaperNotes]:
-    """The notes of each paper, in the papers' order. Raises EndpointConfigurationError, EndpointUnavailable, AnswerStoreError;
+    """The notes of each paper, in the papers' order. Raises SettingsError (a budget without a price), EndpointConfigurationError, EndpointUnavailable, AnswerStoreError;
     what was answered until then is kept."""
+    if any(isinstance(text, FullText) for _, text in texts):
+        require_price(translator.model, translator.prices, budget, per_run="DIGEST_READ_BUDGET_PER_RUN_USD")
     with translator.session() as session:
         return session.run(_Reader(translator, session, language, budget).read(texts))
 

@@ -38,10 +38,10 @@ class Budget:
         return self.spent_usd + others + usd <= self.per_run_usd
 
 
-def require_price(model: str, prices: PriceTable, budget: Budget) -> None:
+def require_price(model: str, prices: PriceTable, budget: Budget, *, per_run: str = "DIGEST_BUDGET_PER_RUN_USD") -> None:
     """Raises SettingsError where a budget is set and the model's price is unknown: nothing may be sent then."""
     if budget.is_set and prices.price(model) is None:
-        setting = "DIGEST_BUDGET_PER_RUN_USD" if budget.per_run_usd is not None else "DIGEST_BUDGET_PER_MONTH_USD"
+        setting = per_run if budget.per_run_usd is not None else "DIGEST_BUDGET_PER_MONTH_USD"
         raise SettingsError(
             f"{setting} is set, but the price of the model {model!r} is unknown, so nothing was sent",
             hint="give its price in a file (DIGEST_PRICES_FILE; 0 for a local model), or remove the budget",

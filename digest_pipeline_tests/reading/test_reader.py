@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from digest_pipeline import tables
-from digest_pipeline.errors import EndpointConfigurationError
+from digest_pipeline.errors import EndpointConfigurationError, SettingsError
 from digest_pipeline.models import VersionedId
 from digest_pipeline.reading.claims import NoteStatus
 from digest_pipeline.reading.fulltext import NoFullText
@@ -141,6 +141,15 @@ def test_the_budget_of_reading_is_hard(endpoint: FakeOpenAI, tmp_path: Path) -> 
     found = read(endpoint, tmp_path, budget=Budget(per_run_usd=0.001))
     assert (found.status, endpoint.requests) == (NoteStatus.DEFERRED, 0)
     assert "DIGEST_READ_BUDGET_PER_RUN_USD" in found.detail
+
+
+def test_a_budget_without_a_price_is_refused_before_anything_is_asked(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    with (
+        desk_for(endpoint.url, tmp_path, model="a-model-without-a-price") as translator,
+        pytest.raises(SettingsError, match="DIGEST_READ_BUDGET_PER_RUN_USD"),
+    ):
+        read_papers([(ID, paper("lantern"))], ZH, translator, Budget(per_run_usd=1.0))
+    assert endpoint.requests == 0
 
 
 def test_a_refused_key_ends_the_reading(endpoint: FakeOpenAI, tmp_path: Path) -> None:
