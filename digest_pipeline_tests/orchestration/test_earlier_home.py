@@ -13,13 +13,13 @@ import pytest
 
 from digest_pipeline.arxiv.raw_store import RawStore
 from digest_pipeline.clients import open_storage
-from digest_pipeline.orchestration.assets import SITE
+from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SITE, SUMMARIES
 from digest_pipeline.orchestration.days import State, run_day
-from digest_pipeline.orchestration.jobs import STAGES
 from digest_pipeline.sample import SAMPLE_DAY
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline_tests.support.runs import latest_metadata, materialized
 
+STAGES = (RAW, PAPERS, SUMMARIES, DIGESTS)
 HOME = Path(__file__).parents[1] / "golden" / "home-of-cb5b89d.tar.xz"
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from digest_pipeline import tables
 from digest_pipeline.calendar import EASTERN, load_calendar
-from digest_pipeline.orchestration.jobs import STAGES
+from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, RAW, SUMMARIES
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
@@ -23,6 +23,7 @@ from digest_pipeline_tests.support.runs import live_clients, materialized
 
 DAYS = [date(2026, 6, 9), date(2026, 6, 10), date(2026, 6, 11)]
 AT_ONCE = 4
+STAGES = (RAW, PAPERS, SUMMARIES, DIGESTS)
 
 
 @pytest.mark.slow
