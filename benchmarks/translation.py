@@ -41,7 +41,7 @@ def endpoint(latency: float) -> Iterator[tuple[str, dict[str, Any]]]:
 def measured(at_once: int, count: int, latency: float = LATENCY) -> list[object]:
     """One row of the table: a day paid for, then the same day reused."""
     zh = load_language("zh")
-    with tempfile.TemporaryDirectory() as folder, endpoint(latency) as (url, counted):  # noqa: SIM117 - the endpoint counts until after the desk
+    with tempfile.TemporaryDirectory() as folder, endpoint(latency) as (url, counted):  # noqa: SIM117 - the endpoint counts until after the translator is closed
         with desk_for(url, folder, at_once=at_once, paper_timeout_seconds=120.0, least_timeout_seconds=30.0) as translator, PeakMemory() as memory:
             start = time.perf_counter()
             outcome = translate_papers(papers(count), [zh], translator)

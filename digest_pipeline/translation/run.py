@@ -393,7 +393,7 @@ def _deferred(task: TranslationTask, flag: QualityFlag) -> TranslationResult:
 
 
 def _raise_worst(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Of several failures the one that says most: a refusal before an longest_outage, since an longest_outage may follow from it."""
+    """Of several failures the one that says most: a refusal before an outage, since an outage may follow from it."""
     errors = [error for task in tasks if task.done() and not task.cancelled() and (error := task.exception()) is not None]
     if errors:
         raise min(errors, key=lambda error: 0 if isinstance(error, EndpointConfigurationError) else 1 if isinstance(error, AnswerStoreError) else 2)

@@ -1,4 +1,4 @@
-"""The translation desk: everything the engine works with, put together once a run from the settings.
+"""Everything a translation run works with, put together once a run from the settings.
 
 What lives here: the wiring and the numbers that are no settings. What does not: any work. Nothing is opened, and nothing
 of the network imported, before the first paper is asked for.
@@ -69,7 +69,7 @@ class Translator:
 
     @classmethod
     def from_settings(cls, settings: Settings, *, now: Callable[[], datetime], rng: random.Random | None = None) -> Translator:
-        """The sample's desk answers from recordings. Raises SettingsError for a bad price file; opens nothing yet."""
+        """The sample's translator answers from recordings. Raises SettingsError for a bad price file; opens nothing yet."""
         store = open_cache(settings.answers_root, now)
         rng = rng or random.Random()  # noqa: S311 - spreads waits
         prices = PriceTable.load(settings.prices_file)

@@ -1,4 +1,4 @@
-"""Papers by the dozen and a translation desk against the loopback endpoint, with waits that suit a test."""
+"""Papers by the dozen and a translator against the loopback endpoint, with waits that suit a test."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def utc_now() -> datetime:
 
 
 def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget | None = None, **changes: Any) -> Translator:
-    """A desk whose store lies in `folder`; backoffs in hundredths of a second, an longest_outage after little more than one."""
+    """A translator whose store lies in `folder`; backoffs in hundredths of a second, an outage after little more than one."""
     values: dict[str, Any] = {
         "model": MODEL,
         "paper_timeout_seconds": 5.0,

@@ -8,7 +8,7 @@ What does not: how long to wait (`retry_after.py`), waiting and trying again (`r
     RequestRejected              this paper cannot be asked here: content filter, longer than the context
     ParameterRefused             a parameter of ours is not known here: to be asked with less
 
-A limit is not an empty purse, though both come as 429 and speak of quota and billing: the code and type are believed
+A limit is not an empty account, though both come as 429 and speak of quota and billing: the code and type are believed
 first, then an express wait, the words last. Sources: OpenAI's, Google's, Zhipu's, Moonshot's, SiliconFlow's and Alibaba's
 tables of errors, and public reports of each (continue#9570, continue#11823, OpenManus#438, DocsGPT#287).
 """

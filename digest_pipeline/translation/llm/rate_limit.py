@@ -41,7 +41,7 @@ class PacingLimits:
     spread: float = 0.25
     """After a pause the workers start over so long a time, not all at once; never longer than the pause itself."""
     worth_telling: float = 60.0
-    """A longer pause is told in the log."""
+    """A longer pause is logged."""
 
 
 class AdaptiveRateLimiter:
@@ -122,7 +122,7 @@ class AdaptiveRateLimiter:
         self._longest_wait = 0.0
 
     def rate_limited(self, started: float, wait_seconds: float | None) -> None:
-        """A 429 for a request that began at `started`; one cut for all that were on their way together. Raises EndpointUnavailable after a longest_rate_limit."""
+        """A 429 for a request that began at `started`; one cut for all that were on their way together. Raises EndpointUnavailable after `longest_rate_limit`."""
         self._failing_since = None  # it answers: told to wait is not down
         self._rate_limits_in_a_row += 1
         self._limited_since = self._limited_since or _time()
@@ -138,7 +138,7 @@ class AdaptiveRateLimiter:
         self.pause(self.backoff(self._rate_limits_in_a_row // max(1, int(self.level))) if wait_seconds is None else wait_seconds)
 
     def failed(self, reason: str, wait_seconds: float | None) -> None:
-        """No answer, 5xx, garbage. Raises EndpointUnavailable when nothing has worked for the time of an longest_outage."""
+        """No answer, 5xx, garbage. Raises EndpointUnavailable when nothing has worked for `longest_outage`."""
         self._failures_in_a_row += 1
         self._failing_since = self._failing_since or _time()
         if wait_seconds is not None:

@@ -121,7 +121,7 @@ def test_no_completion_breaks_its_reading_and_what_is_read_can_be_counted(body: 
         assert min(answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.cached_input_tokens, answer.usage.reasoning_tokens) >= 0
 
 
-# -- manners ------------------------------------------------------------------------------------------
+# -- capabilities ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -146,18 +146,18 @@ def test_what_was_learned_survives_the_store() -> None:
 
 
 def test_a_model_that_thinks_unasked_is_asked_not_to() -> None:
-    manners = ModelCapabilities.of("my-deployment", {"thinks": True})
-    assert manners.parameters({}, "n", 0.2, 10)["reasoning_effort"] == "minimal"
+    capabilities = ModelCapabilities.of("my-deployment", {"thinks": True})
+    assert capabilities.parameters({}, "n", 0.2, 10)["reasoning_effort"] == "minimal"
 
 
 @given(st.text(max_size=80))
 def test_every_refusal_leads_to_asking_for_less_or_to_an_end(words: str) -> None:
-    manners: ModelCapabilities | None = ModelCapabilities.of("gpt-5-mini", {})
+    capabilities: ModelCapabilities | None = ModelCapabilities.of("gpt-5-mini", {})
     for _ in range(12):
-        if manners is None:
+        if capabilities is None:
             return
-        manners = manners.after_refusal(words) or manners.with_less()
-    assert manners is None
+        capabilities = capabilities.after_refusal(words) or capabilities.with_less()
+    assert capabilities is None
 
 
 # -- recorded answers ---------------------------------------------------------------------------------
