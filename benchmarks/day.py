@@ -30,7 +30,7 @@ def measured(papers: int, categories: Sequence[str]) -> list[list[object]]:
             rows: list[list[object]] = []
             for time_of_day in ("first", "again"):
                 ran = deployment.digest("run", "--day", FIRST.isoformat())
-                seconds = deployment.stage_seconds(ran, FIRST)
+                seconds = deployment.stage_seconds(ran)
                 count = _papers(ran.output)
                 floor = count * LATENCY_SECONDS / AT_ONCE
                 over = f"{seconds['translated_summaries'] / floor:.2f}" if time_of_day == "first" else "–"

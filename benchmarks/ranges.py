@@ -1,4 +1,4 @@
-"""A backfill as `digest backfill` makes it: 5, 20 and 60 days by digest backfill, against a run a day, and with one day that fails.
+"""Days made by `digest backfill` (5, 20, 60), by a `digest run` each, and with one day that fails.
 
 Data: invented listing days read by id block, about 90 papers a day, two categories, one language; arXiv and the model
 answer on loopback, in processes of their own. What the pipeline adds to a day is the wall time less arXiv's own
@@ -92,7 +92,7 @@ class Bench:
         with scratch(self._settings) as deployment:
             ran = self._backfill(deployment, days)
             progress(f"ranges: {count} days by digest backfill, {ran.seconds:.1f} s")
-            self.stage_seconds = deployment.mean_stage_seconds(days)
+            self.stage_seconds = deployment.mean_stage_seconds(ran, count)
             return self._measured(deployment, days, ran.seconds, ran.peak_megabytes)
 
     def a_run_a_day(self, count: int) -> Measured:

@@ -11,10 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -58,7 +57,11 @@ class Scratch:
 
     def digest(self, *arguments: str, must_succeed: bool = True) -> Ran:
         """`digest …`; raises DigestError with what it printed where it had to succeed and did not."""
-        command = [sys.executable, "-W", "ignore", "-m", "digest_pipeline.cli", *arguments]
+        return self.module("digest_pipeline.cli", *arguments, must_succeed=must_succeed)
+
+    def module(self, *arguments: str, must_succeed: bool = True) -> Ran:
+        """`python -m …`; raises as `digest` does."""
+        command = [sys.executable, "-W", "ignore", "-m", *arguments]
         started_at = time.time()
         with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
             process = subprocess.Popen(command, env=self._environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
@@ -68,44 +71,33 @@ class Scratch:
             output.seek(0)
             text = output.read()
         if must_succeed and process.returncode:
-            raise DigestError(f"`digest {' '.join(arguments)}` failed:\n{text[-3_000:]}")
+            raise DigestError(f"`python -m {' '.join(arguments)}` failed:\n{text[-3_000:]}")
         return Ran(ended_at - started_at, usage.ru_maxrss * 1024 / 1e6, process.returncode, text, started_at, ended_at)
 
-    def stage_seconds(self, ran: Ran, day: date) -> dict[str, float]:
-        """Wall seconds of the command by stage of one day; `start` is up to the first stage, `end` after the last."""
-        marks = self._marks(day)
-        steps = dict(zip((*STAGES, "end"), (*(marks[name] for name in STAGES), ran.ended_at), strict=True))
-        seconds, before = {"start": marks["step"] - ran.started_at}, marks["step"]
-        for name, at in steps.items():
-            seconds[name], before = at - before, at
-        return seconds
+    def stage_seconds(self, ran: Ran) -> dict[str, float]:
+        """Wall seconds of a command that made one day, by stage; `start` is up to the first stage, `end` after the last."""
+        before, seconds = ran.started_at, dict.fromkeys(("start", *STAGES), 0.0)
+        for stage, started_at, ended_at in self._steps(ran):
+            seconds["start" if stage == STAGES[0] else stage] += started_at - before
+            seconds[stage] += ended_at - started_at
+            before = ended_at
+        return {**seconds, "end": ran.ended_at - before}
 
-    def mean_stage_seconds(self, days: Sequence[date]) -> dict[str, float]:
-        """Wall seconds a day by stage of the newest run, which went over these days; the site is made once, for all."""
-        step, made = self._made()
-        total, before = dict.fromkeys(STAGES, 0.0), step
-        for asset, partition, at in made:
-            if asset != STAGES[-1] or partition == days[0].isoformat():
-                total[asset] += at - before
-            before = at
-        return {asset: seconds / len(days) for asset, seconds in total.items()}
+    def mean_stage_seconds(self, ran: Ran, days: int) -> dict[str, float]:
+        """Seconds within the steps of each stage, over the number of days; the site is made once, for all."""
+        total = dict.fromkeys(STAGES, 0.0)
+        for stage, started_at, ended_at in self._steps(ran):
+            total[stage] += ended_at - started_at
+        return {stage: seconds / days for stage, seconds in total.items()}
 
-    def _marks(self, day: date) -> dict[str, float]:
-        step, made = self._made()
-        return {"step": step, **{asset: at for asset, partition, at in made if partition == day.isoformat()}}
-
-    def _made(self) -> tuple[float, list[tuple[str, str, float]]]:
-        """When the newest run's step began, and (asset, partition, when) of what it made, in order."""
+    def _steps(self, ran: Ran) -> list[tuple[str, float, float]]:
+        """(stage, start, end) of all steps that the command ran, in order."""
         with dg.DagsterInstance.from_config(str(self.dagster_home)) as instance:
-            newest = instance.get_run_records(limit=1)[0].dagster_run
-            steps = instance.all_logs(newest.run_id, of_type=dg.DagsterEventType.STEP_START)
-            made = instance.all_logs(newest.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-        found = []
-        for entry in made:
-            event = entry.dagster_event
-            if event is not None and event.partition is not None and event.asset_key is not None:
-                found.append((event.asset_key.to_user_string(), event.partition, entry.timestamp))
-        return steps[0].timestamp, found
+            runs = [record for record in instance.get_run_records() if record.start_time and record.start_time >= ran.started_at]
+            steps = [step for record in runs for step in instance.get_run_step_stats(record.dagster_run.run_id)]
+        return sorted(
+            ((step.step_key, step.start_time, step.end_time) for step in steps if step.start_time and step.end_time), key=lambda step: step[1]
+        )
 
     def materialized(self, asset: str) -> set[str]:
         with dg.DagsterInstance.from_config(str(self.dagster_home)) as instance:
