@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from digest_pipeline.errors import SettingsError
+from digest_pipeline.translation import languages
 from digest_pipeline.translation.glossary import terms_not_followed, terms_present, wordings
 from digest_pipeline.translation.languages import known_language_tags, load_language, parse_language
 from digest_pipeline.translation.validation.flags import FlagCode
 from digest_pipeline_tests.support.answers import ANSWERS
 
 TAGS = sorted(known_language_tags())
+FRENCH = (files(languages) / "fr.toml").read_text(encoding="utf-8")
 TRANSLATED = [tag for tag in TAGS if tag != "en"]
 
 
@@ -21,15 +25,15 @@ def test_the_shipped_languages_are_these() -> None:
 @pytest.mark.parametrize("tag", TAGS)
 def test_every_language_has_the_same_labels_as_english(tag: str) -> None:
     ours, english = load_language(tag).labels, load_language("en").labels
-    assert {room: set(words) for room, words in ours.items()} == {room: set(words) for room, words in english.items()}
+    assert {output: set(words) for output, words in ours.items()} == {output: set(words) for output, words in english.items()}
 
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_labels_take_the_same_values_in_every_language(tag: str) -> None:
     ours, english = load_language(tag).labels, load_language("en").labels
-    for room, words in english.items():
+    for output, words in english.items():
         for key, text in words.items():
-            assert sorted(set(slots(ours[room][key]))) == sorted(set(slots(text))), f"{room}.{key}"
+            assert sorted(set(slots(ours[output][key]))) == sorted(set(slots(text))), f"{output}.{key}"
 
 
 def slots(text: str) -> list[str]:
@@ -54,9 +58,11 @@ def test_an_unknown_language_names_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("toml", "problem"),
     [
-        ("tag = ", "is not a language"),
-        ('tag = "yy"', "its tag is 'yy'"),
-        ('tag = "xx"', "lacks 'endonym'"),
+        ("tag = ", "Invalid value"),
+        (FRENCH, "its tag is 'fr'"),
+        ('tag = "xx"', "endonym: Field required"),
+        (FRENCH.replace("0.", "zero."), "Invalid"),
+        (FRENCH.replace('tag = "fr"', 'tag = "xx"\ncolour = "bleu"'), "colour: Extra inputs"),
     ],
 )
 def test_a_broken_language_file_is_named_with_its_fault(toml: str, problem: str) -> None:

@@ -14,7 +14,7 @@ A new language is one new file; `digest_pipeline_tests/translation/test_language
     [punctuation]  quotes, full_stop, colon, sentence_enders, space_after_url
     [numbers]      words: how 0 … 12 are written out, alternatives parted by a bar; scales: signs for 1,000 and more
     [boilerplate]  anywhere: words of arXiv's feed; before: labels put before a text; continuation: “continued” marks
-    [labels.ROOM]  the words a room shows to readers, key → words; the same keys in every language
+    [labels.…]     the words that an output shows to readers, key → words; the same keys in every language
     [glossary]     English term → its translation; the same word again where the term stays in English
 """
 
@@ -22,12 +22,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from digest_pipeline.errors import SettingsError
 
@@ -37,24 +36,53 @@ _LETTER = re.compile(r"[^\W\d_]")
 _OTHER_LETTER = re.compile(r"(?![A-Za-z\u00C0-\u024F])[^\W\d_]")
 
 
+def _code_points(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9A-F]{4,6})-([0-9A-F]{4,6})", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no range of code points such as 4E00-9FFF")
+    return int(match[1], 16), int(match[2], 16)
+
+
+def _bounds(pair: list[float]) -> tuple[float, float]:
+    least, most = pair
+    if not 0 < least < most:
+        raise ValueError(f"{pair} are no bounds")
+    return float(least), float(most)
+
+
+def _alternatives(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|"))
+
+
+Ranges = tuple[Annotated[tuple[int, int], BeforeValidator(_code_points)], ...]
+Bounds = Annotated[tuple[float, float], BeforeValidator(_bounds)]
+Words = dict[str, Annotated[str, StringConstraints(pattern=r"\S")]]
+SpelledOut = Annotated[tuple[str, ...], BeforeValidator(_alternatives)]
+
+
 @cache
 def _class(ranges: tuple[tuple[int, int], ...]) -> re.Pattern[str]:
     return re.compile("[" + "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in ranges) + "]")
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class _Table(BaseModel):
+    """One table of a language's file: every key known, none left out unless it has a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Script(_Table):
     """How text in the language looks: its letters, and the small words that tell one Latin script from another."""
 
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Ranges
     """Code points (first, last) of the letters that are the language's own."""
     least_share: float
     """Least share of a translated abstract that must be in them; below it, the text was left untranslated."""
-    core_ranges: tuple[tuple[int, int], ...]
-    least_core_share: float
+    core_ranges: Ranges = ()
+    least_core_share: float = 0.0
     """Least share of the core letters among the own ones; 0 where no neighbour language shares the script."""
-    foreign_characters: frozenset[str]
-    function_words: frozenset[str]
+    foreign_characters: Annotated[frozenset[str], BeforeValidator(frozenset)] = frozenset()
+    function_words: frozenset[str] = frozenset()
     """Lower-case articles and prepositions; empty where the script alone tells the language from English."""
 
     def owns(self, character: str) -> bool:
@@ -84,8 +112,7 @@ class Script:
         return sum(c in self.foreign_characters for c in own) / len(own) if own else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Punctuation:
+class Punctuation(_Table):
     quotes: tuple[str, str]
     full_stop: str
     colon: str
@@ -95,25 +122,22 @@ class Punctuation:
     """True where the script has no spaces, so that a URL would run into the words after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
+class Lengths(_Table):
     """Plausible lengths of a translation, as ratios of characters to the source, and of a TL;DR, in characters."""
 
-    abstract: tuple[float, float]
-    title: tuple[float, float]
+    abstract: Bounds
+    title: Bounds
     tldr_most_characters: int
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    words: tuple[tuple[str, ...], ...]
+class Numbers(_Table):
+    words: Annotated[tuple[SpelledOut, ...], Field(min_length=13, max_length=13)]
     """How 0 … 12 may be written out."""
     scales: tuple[str, ...]
     """Signs or words for thousand, million and so on; a number before one may have other digits than its source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Boilerplate:
+class Boilerplate(_Table):
     """Words that have no place in a translation, unless the source has them too."""
 
     anywhere: tuple[str, ...]
@@ -122,37 +146,38 @@ class Boilerplate:
     continuation: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Language:
+class Language(_Table):
     """One language, as its file gives it. Compared by identity: `load_language` returns the same object each time."""
 
     tag: str
-    name: str
+    name: str = Field(alias="endonym")
     """The language's name in itself, e.g. 日本語."""
     english_name: str
     html_lang: str
     """For `lang=` in pages and feeds, with the script where fonts depend on it, e.g. zh-Hans."""
     script: Script
-    lengths: Lengths
+    lengths: Lengths = Field(alias="length")
     punctuation: Punctuation
     numbers: Numbers
     boilerplate: Boilerplate
-    labels: Mapping[str, Mapping[str, str]]
-    """Room → key → words."""
-    glossary: Mapping[str, str]
+    labels: dict[str, Words]
+    """By output, e.g. `site`: key → words."""
+    glossary: Words
     """English term → translation, in the file's order; empty for `en`."""
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
 
     @property
     def is_translated_into(self) -> bool:
         """False for `en`: there the paper gets a TL;DR and no translation."""
         return self.tag != "en"
 
-    def label(self, room: str, key: str) -> str:
-        """The words for `key` in a room; raises KeyError naming language, room and key where the file lacks it."""
+    def label(self, output: str, key: str) -> str:
+        """An output's words for `key`; raises KeyError naming language, output and key where the file lacks it."""
         try:
-            return self.labels[room][key]
+            return self.labels[output][key]
         except KeyError:
-            raise KeyError(f"languages/{self.tag}.toml has no {key!r} under [labels.{room}]") from None
+            raise KeyError(f"languages/{self.tag}.toml has no {key!r} under [labels.{output}]") from None
 
 
 @cache
@@ -172,71 +197,16 @@ def load_language(tag: str) -> Language:
 def parse_language(tag: str, toml: str) -> Language:
     """One language file's text → Language; raises SettingsError naming the file and what is wrong in it."""
     try:
-        data = tomllib.loads(toml)
-        if data["tag"] != tag:
-            raise ValueError(f"its tag is {data['tag']!r}")
-        return _language(data)
-    except KeyError as error:
-        raise SettingsError(f"languages/{tag}.toml lacks {error}", hint="see the head of translation/languages/__init__.py") from None
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"languages/{tag}.toml is not a language: {error}", hint="mend the file") from None
+        language = Language.model_validate(tomllib.loads(toml))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise _not_whole(tag, faults) from None
+    except tomllib.TOMLDecodeError as error:
+        raise _not_whole(tag, str(error)) from None
+    if language.tag != tag:
+        raise _not_whole(tag, f"its tag is {language.tag!r}")
+    return language
 
 
-def _language(data: Mapping[str, Any]) -> Language:
-    return Language(
-        tag=data["tag"],
-        name=data["endonym"],
-        english_name=data["english_name"],
-        html_lang=data["html_lang"],
-        script=_script(data["script"]),
-        lengths=Lengths(_bounds(data["length"]["abstract"]), _bounds(data["length"]["title"]), int(data["length"]["tldr_most_characters"])),
-        punctuation=_punctuation(data["punctuation"]),
-        numbers=_numbers(data["numbers"]),
-        boilerplate=Boilerplate(*(tuple(data["boilerplate"][key]) for key in ("anywhere", "before", "continuation"))),
-        labels=MappingProxyType({room: MappingProxyType(_words(words)) for room, words in data["labels"].items()}),
-        glossary=MappingProxyType(_words(data["glossary"])),
-    )
-
-
-def _script(data: Mapping[str, Any]) -> Script:
-    return Script(
-        ranges=tuple(map(_code_points, data["ranges"])),
-        least_share=float(data["least_share"]),
-        core_ranges=tuple(map(_code_points, data.get("core_ranges", ()))),
-        least_core_share=float(data.get("least_core_share", 0)),
-        foreign_characters=frozenset(data.get("foreign_characters", "")),
-        function_words=frozenset(data.get("function_words", ())),
-    )
-
-
-def _numbers(data: Mapping[str, Any]) -> Numbers:
-    words = tuple(tuple(word.split("|")) for word in data["words"])
-    if len(words) != 13:
-        raise ValueError(f"[numbers] words are {len(words)}, not the 13 from 0 to 12")
-    return Numbers(words, tuple(data["scales"]))
-
-
-def _code_points(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([0-9A-F]{4,6})-([0-9A-F]{4,6})", text)
-    if match is None:
-        raise ValueError(f"{text!r} is no range of code points such as 4E00-9FFF")
-    return int(match[1], 16), int(match[2], 16)
-
-
-def _punctuation(data: Mapping[str, Any]) -> Punctuation:
-    opening, closing = data["quotes"]
-    return Punctuation((opening, closing), data["full_stop"], data["colon"], data["sentence_enders"], bool(data["space_after_url"]))
-
-
-def _bounds(pair: list[float]) -> tuple[float, float]:
-    least, most = pair
-    if not 0 < least < most:
-        raise ValueError(f"{pair} are no bounds")
-    return float(least), float(most)
-
-
-def _words(table: Mapping[str, Any]) -> dict[str, str]:
-    for key, words in table.items():
-        if not isinstance(words, str) or not words.strip():
-            raise ValueError(f"{key!r} has no words")
-    return dict(table)
+def _not_whole(tag: str, faults: str) -> SettingsError:
+    return SettingsError(f"languages/{tag}.toml is not a whole language: {faults}", hint="see the head of translation/languages/__init__.py")
