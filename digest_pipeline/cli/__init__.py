@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "cli.days",
     "forecast": "cli.days",
     "backfill": "cli.days",
+    "week": "cli.week",
     "read": "cli.read",
     "why": "cli.why",
     "dev": "cli.serve",

@@ -21,8 +21,8 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from digest_pipeline.arxiv.late_papers import days_to_look_back, papers_that_turned_up
-from digest_pipeline.calendar import EASTERN, newest_listing_day
-from digest_pipeline.clients import listing_fetcher
+from digest_pipeline.calendar import EASTERN, load_calendar, newest_listing_day
+from digest_pipeline.clients import digest_options, listing_fetcher
 from digest_pipeline.errors import DigestError, EndpointConfigurationError, HostedStateError, SettingsError
 from digest_pipeline.hosted.bookkeeping import take_in_bookkeeping, write_bookkeeping
 from digest_pipeline.hosted.branch import DataBranch
@@ -39,6 +39,8 @@ from digest_pipeline.tables import TRANSLATED_SUMMARIES
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.protocol import ResponseCache
 from digest_pipeline.translation.cache.records import month_of
+from digest_pipeline.weekly.digest import write_week
+from digest_pipeline.weekly.week import Week, last_whole_week, read_week
 
 NOT_PUBLISHED_YET = 75
 """Exit status, after sysexits' EX_TEMPFAIL: try again later."""
@@ -212,6 +214,7 @@ def _run(data: HostedData, report: RunReport, budget_usd: float | None) -> None:
         require_working_key(data.settings)
         with _pushing_now_and_then(data):
             _make_days(data, report, days, budget_usd)
+        _make_weeks(data, report)
     asked_for = data.runner.event != "schedule"
     if finished_days(data.storage) and (asked_for or any(result.state in (DayState.MADE, DayState.NOTHING_ANNOUNCED) for result in report.days)):
         _require_site(data)
@@ -255,6 +258,15 @@ def _make_days(data: HostedData, report: RunReport, days: Sequence[date], budget
         if following and stops:
             report.stopped = f"{len(following)} days from {following[0]} to {following[-1]} were not begun: they would meet the same"
             return
+
+
+def _make_weeks(data: HostedData, report: RunReport) -> None:
+    """The weeks of the days that this run made, once all their days are there or they are over; a backfill makes none of long ago."""
+    calendar, newest = load_calendar(data.settings.skipped_evenings_file), last_whole_week(data.now())
+    made = {Week.of(one.day) for one in report.days if one.state in (DayState.MADE, DayState.NOTHING_ANNOUNCED)}
+    for week in sorted(one for one in made if one >= newest.before(1)):
+        if week <= newest or not read_week(data.storage, week, calendar).lacking:
+            write_week(data.storage, week, calendar, digest_options(data.settings))
 
 
 def _make_day(data: HostedData, day: date, budget_usd: float | None) -> tuple[DayResult, bool]:

@@ -18,6 +18,7 @@ from digest_pipeline.orchestration.assets.raw_arxiv_metadata import raw_arxiv_me
 from digest_pipeline.orchestration.assets.reading_notes import reading_notes
 from digest_pipeline.orchestration.assets.site import site
 from digest_pipeline.orchestration.assets.translated_summaries import prompt_version, translated_summaries
+from digest_pipeline.orchestration.assets.weekly_digest import weekly_digest, weekly_digest_job
 from digest_pipeline.orchestration.jobs import ALL_JOBS
 from digest_pipeline.orchestration.partitions import listing_day_partitions
 from digest_pipeline.orchestration.resources import Clock, all_resources, export_secrets
@@ -58,9 +59,12 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors; what we use stands in the lock file
         definitions = dg.Definitions(
-            assets=dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, *optional, site]),
+            assets=[
+                *dg.map_asset_specs(by_settings, [raw_arxiv_metadata, papers, translated_summaries, digest_files, *optional, site]),
+                weekly_digest(settings.first_listing),
+            ],
             asset_checks=[checks.no_paper_turned_up_later, checks.the_newest_listing_has_its_digest],
-            jobs=[*ALL_JOBS, delete_old_runs],
+            jobs=[*ALL_JOBS, weekly_digest_job(settings.first_listing), delete_old_runs],
             schedules=all_schedules(settings),
             sensors=all_sensors(settings, now),
             resources={**all_resources(settings, now), **(resources or {})},

@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime, time, timedelta
 import dagster as dg
 
 from digest_pipeline.calendar import EASTERN, newest_listing_day, previous_weekday
-from digest_pipeline.orchestration.assets import DIGESTS
+from digest_pipeline.orchestration.assets import DIGESTS, PAPERS, SUMMARIES, WEEKLY
 from digest_pipeline.orchestration.failures import SCHEDULED
 from digest_pipeline.orchestration.jobs import DAILY_DIGEST, look_back
 from digest_pipeline.orchestration.retention import delete_old_runs
 from digest_pipeline.settings import Settings
+from digest_pipeline.weekly.week import Week, last_whole_week
 
 LOOKS_EVERY_MINUTES = 20
 LOOKS_FOR = timedelta(hours=12)
@@ -23,6 +24,8 @@ TRIES_A_DAY = 3
 """A listing whose runs failed so often in the last twelve hours is left to a person: the failure has been told."""
 PRIORITY = "10"
 """`dagster/priority` of daily runs: in the queue they go before those of a backfill, which have 0."""
+WEEK_TICKS = "30 14 * * 6,0"
+"""US Eastern. The looks for Friday's listing go on for twelve hours, at the latest into Saturday noon."""
 _SATURDAY = 5
 _UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
@@ -101,7 +104,44 @@ def _requests(instance: dg.DagsterInstance, wanted: Sequence[date], now: datetim
 
 
 def _runs(instance: dg.DagsterInstance, key: str, statuses: list[dg.DagsterRunStatus], since: datetime | None = None) -> Sequence[dg.DagsterRun]:
-    return instance.get_runs(dg.RunsFilter(tags={"dagster/partition": key}, statuses=statuses, created_after=since), limit=TRIES_A_DAY)
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": key}, statuses=statuses, created_after=since))
+    return [run for run in runs if run.job_name != WEEKLY]  # a week has the key of its Monday
+
+
+def weekly_digest_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="weekly_digest",
+        job_name=WEEKLY,
+        cron_schedule=WEEK_TICKS,
+        execution_timezone=str(EASTERN),
+        default_status=_status(settings),
+        description="Saturday, when the last look for Friday's listing is over, and Sunday: the week that ended, and the one before where a day of it came later.",
+    )
+    def weekly_digest(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        newest = last_whole_week(context.scheduled_execution_time)
+        weeks = [week for week in (newest.before(1), newest) if _is_to_be_made(context.instance, week)]
+        at = f"{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+        requests = [dg.RunRequest(partition_key=key, run_key=f"week {key} at {at}", tags={SCHEDULED: "true"}) for key in map(_key, weeks)]
+        return requests or dg.SkipReason(f"{newest} is made of all its days that are there")
+
+    return weekly_digest
+
+
+def _is_to_be_made(instance: dg.DagsterInstance, week: Week) -> bool:
+    """Where any of its days was made since the week was."""
+    days = {day.isoformat() for day in week.days}
+    newest = max((id_ for asset in (PAPERS, SUMMARIES) for key, id_ in _newest_events(instance, asset).items() if key in days), default=None)
+    return newest is not None and _newest_events(instance, WEEKLY).get(_key(week), -1) < newest
+
+
+def _newest_events(instance: dg.DagsterInstance, asset: str) -> dict[str, int]:
+    """Partition → the id of its newest materialization; later ones have greater ids."""
+    found = instance.event_log_storage.get_latest_storage_id_by_partition(dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION)
+    return dict(found)
+
+
+def _key(week: Week) -> str:
+    return week.monday.isoformat()
 
 
 def _status(settings: Settings) -> dg.DefaultScheduleStatus:
@@ -112,6 +152,7 @@ def _status(settings: Settings) -> dg.DefaultScheduleStatus:
 def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     return [
         daily_listing_schedule(settings),
+        weekly_digest_schedule(settings),
         dg.ScheduleDefinition(
             name="daily_look_back",
             job=look_back,

@@ -5,12 +5,14 @@ What lives here: what is said of each paper, and writing. What does not: which p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 
 from feedgen.feed import FeedGenerator
 from jinja2 import Environment
@@ -34,6 +36,7 @@ from digest_pipeline.translation.languages import Language, load_language
 
 _MOST_AUTHORS = 6
 _FEED_DAYS = 7
+_DAY_PAGE = re.compile(r"\d{4}-\d{2}-\d{2}\.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,12 @@ def personal_day(storage: Storage, day: date, profile: str, shown: Sequence[Show
     rest = [
         DigestEntry(paper, summaries.get(paper.arxiv_id) or not_asked_yet(paper, language.tag)) for paper in papers if paper.arxiv_id not in chosen
     ]
-    items = tuple(_items(storage, shown, language))
+    items = tuple(items_of(storage, shown, language))
     return PersonalDay(profile, day, language, items, len(papers), counts_in_words(rest, language))
 
 
-def _items(storage: Storage, shown: Sequence[Shown], language: Language) -> Iterator[Item]:
+def items_of(storage: Storage, shown: Sequence[Shown], language: Language) -> Iterator[Item]:
+    """The texts of papers of any days, those of one day together."""
     for listed in dict.fromkeys(one.listed for one in shown):
         here = [one for one in shown if one.listed == listed]
         ids = [one.ranked.arxiv_id for one in here]
@@ -119,13 +123,17 @@ def write_files(storage: Storage, one: PersonalDay) -> None:
 
 def markdown(one: PersonalDay) -> str:
     """The day as Markdown, best first, then the rest as counts."""
-    lines = [f"# {one.day.isoformat()} · {inline(one.headline)}", ""]
-    for number, item in enumerate(one.items, 1):
-        lines += [f"## {number}. [{inline(item.view.title)}]({item.view.paper.abs_url})", "", paragraph(_said(item, one.language)), ""]
-        lines += [str(paragraph(text)) + "\n" for text in (item.view.tldr, item.authors) if text]
-        lines += _notes_in_markdown(item, one.language)
+    lines = [f"# {one.day.isoformat()} · {inline(one.headline)}", "", *items_in_markdown(one.items, one.language)]
     lines += [f"## {inline(one.language.label('mine', 'rest'))}", "", *(f"- {inline(kind)}: {count}" for kind, count in one.rest.items()), ""]
     return "\n".join(map(str, lines))
+
+
+def items_in_markdown(items: Sequence[Item], language: Language) -> Iterator[str]:
+    for number, item in enumerate(items, 1):
+        yield f"## {number}. [{inline(item.view.title)}]({item.view.paper.abs_url})\n"
+        yield f"{paragraph(_said(item, language))}\n"
+        yield from (f"{paragraph(text)}\n" for text in (item.view.tldr, item.authors) if text)
+        yield from _notes_in_markdown(item, language)
 
 
 def _notes_in_markdown(item: Item, language: Language) -> Iterator[str]:
@@ -138,27 +146,44 @@ def _notes_in_markdown(item: Item, language: Language) -> Iterator[str]:
 
 def page(one: PersonalDay) -> str:
     """The day as one HTML file that needs no other."""
-    return _templates().get_template("personal.html.jinja").render(_words(one))
+    return html_page(f"{one.day.isoformat()} · {one.headline}", one.items, one.language, rest=one.rest)
 
 
-def _words(one: PersonalDay) -> dict[str, object]:
+def html_page(
+    title: str,
+    items: Sequence[Item],
+    language: Language,
+    *,
+    notices: Sequence[str] = (),
+    rest: Mapping[str, int] = MappingProxyType({}),
+    revised: Sequence[Mapping[str, str]] = (),
+) -> str:
+    """`rest` counts papers that are not shown; `revised` has a title, a URL and what is said of it for each new version."""
+    return (
+        _templates()
+        .get_template("personal.html.jinja")
+        .render(
+            lang=language.html_lang,
+            title=title,
+            notices=notices,
+            rest_title=language.label("mine", "rest"),
+            rest=rest,
+            revised_title=language.label("week", "revised"),
+            revised=revised,
+            items=[_values(item, language) for item in items],
+        )
+    )
+
+
+def _values(item: Item, language: Language) -> dict[str, object]:
     return {
-        "lang": one.language.html_lang,
-        "title": f"{one.day.isoformat()} · {one.headline}",
-        "rest_title": one.language.label("mine", "rest"),
-        "rest": one.rest,
-        "items": [
-            {
-                "title": inline_html(item.view.title),
-                "title_lang": item.view.title_lang,
-                "url": item.view.paper.abs_url,
-                "tldr": inline_html(item.view.tldr),
-                "said": _said(item, one.language),
-                "authors": item.authors,
-                "notes": notes_in_words(item.notes, one.language),
-            }
-            for item in one.items
-        ],
+        "title": inline_html(item.view.title),
+        "title_lang": item.view.title_lang,
+        "url": item.view.paper.abs_url,
+        "tldr": inline_html(item.view.tldr),
+        "said": _said(item, language),
+        "authors": item.authors,
+        "notes": notes_in_words(item.notes, language),
     }
 
 
@@ -175,7 +200,7 @@ def _feed(storage: Storage, folder: str, newest: PersonalDay) -> bytes:
     feed.id(f"urn:arxiv-digest:{newest.profile}:{newest.language.tag}")
     feed.title(f"arXiv · {newest.profile}")
     feed.language(newest.language.html_lang)
-    pages = [name for name in storage.names(folder) if name.endswith(".html")][-_FEED_DAYS:]
+    pages = [name for name in storage.names(folder) if _DAY_PAGE.fullmatch(name)][-_FEED_DAYS:]
     moment = datetime.min.replace(tzinfo=UTC)
     for name in pages:
         day = date.fromisoformat(name.removesuffix(".html"))

@@ -34,7 +34,7 @@ class Shown:
 
 def select(storage: Storage, day: date, profile: str, top: int, read: ProfileTaste) -> list[Shown]:
     """Today's best, then papers that come back; empty where the day is not ranked. Remembers what it chose; a day chosen again chooses the same."""
-    before = _shown_before(storage, profile, day)
+    before = shown_before(storage, profile, day)
     today = _new_ones(storage, day, profile, read, before)
     chosen = [Shown(one, day, False) for one in today[:top]]
     chosen += _returns(storage, day, profile, top, read, before | {one.arxiv_id for one in today}, least=today[:top][-1].score) if chosen else []
@@ -60,7 +60,8 @@ def _returns(storage: Storage, day: date, profile: str, top: int, read: ProfileT
     return sorted(found.values(), key=lambda one: (-one.ranked.score, one.ranked.arxiv_id))[:_MOST_RETURNS]
 
 
-def _shown_before(storage: Storage, profile: str, day: date) -> set[str]:
+def shown_before(storage: Storage, profile: str, day: date) -> set[str]:
+    """Ids of what the profile's own digests of earlier days showed."""
     shown: set[str] = set()
     for name in storage.names(_folder(profile)):
         with suppress(ValueError):

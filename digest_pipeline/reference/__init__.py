@@ -55,6 +55,8 @@ def formats_markdown() -> str:
     from digest_pipeline.site.exports.jsonl import JSONL_FIELDS
     from digest_pipeline.site.statistics import CSV_COLUMNS
     from digest_pipeline.translation.validation.flags import FLAG_RULES
+    from digest_pipeline.weekly.digest import WEEK_VERSION, WEEKS_BEFORE
+    from digest_pipeline.weekly.trends import LEAST_EARLIER_WEEKS
 
     return _render(
         "formats.md.jinja",
@@ -68,6 +70,9 @@ def formats_markdown() -> str:
         facts=tuple(field.name for field in fields(ListingInfo)),
         jsonl_fields=JSONL_FIELDS,
         statistics_columns=CSV_COLUMNS,
+        week_version=WEEK_VERSION,
+        weeks_before=WEEKS_BEFORE,
+        least_weeks=LEAST_EARLIER_WEEKS,
     )
 
 

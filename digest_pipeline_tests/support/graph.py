@@ -41,7 +41,7 @@ def _assets(repository: dg.RepositoryDefinition) -> Iterator[str]:
         yield f"  kinds    {', '.join(sorted(node.kinds))}"
         yield f"  owners   {', '.join(node.owners)}"
         yield f"  days     {_partitions(node.partitions_def)}"
-        yield f"  pools    {', '.join(sorted(node.pools)) or '(none)'}"
+        yield f"  pools    {', '.join(sorted(node.pools or ())) or '(none)'}"
         yield f"  makes    {node.automation_condition.get_label() if node.automation_condition else '(by schedule or by hand)'}"
         for check in sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name):
             yield f"  check    {check.name}"

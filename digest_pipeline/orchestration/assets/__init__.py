@@ -5,8 +5,9 @@ What does not live here: the work (`arxiv`, `papers`, `translation`, `markdown`,
 Dagster's own word: https://docs.dagster.io/guides/build/assets/defining-assets
 """
 
-GROUP = "listing_day"
+GROUP, WEEK_GROUP = "listing_day", "listing_week"
 OWNER = "team:digest"
 
 RAW, PAPERS, SUMMARIES, DIGESTS, SITE = "raw_arxiv_metadata", "papers", "translated_summaries", "digest_files", "site"
 RANKINGS, READING_NOTES, PERSONAL = "rankings", "reading_notes", "personal_digests"
+WEEKLY = "weekly_digest"
