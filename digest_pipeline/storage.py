@@ -6,7 +6,7 @@ in one step; an object store's single put has the same property by itself, and s
 A kill at any moment therefore leaves the old file or the new one, and of two writers the last wins.
 
 Who may read: what is below `site/` everybody, because a web server of another user serves it; what is below `private/`
-nobody else, because it says what somebody reads; everything else, the way to `site/` included, as the umask says.
+and `rankings/` nobody else, because it says what somebody reads; everything else, the way to `site/` included, as the umask says.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CONTENT_TYPES = {
     ".wasm": "application/wasm",
 }
 """Ending → what a web server or a bucket says the file is."""
-_MODES = {"site": (0o755, 0o644), "private": (0o700, 0o600)}
+_MODES = {"site": (0o755, 0o644), "private": (0o700, 0o600), "rankings": (0o700, 0o600)}
 """Folder of the data directory → modes of the folders and files in it, whatever the umask."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ from digest_pipeline.arxiv.rate_limit import LONGEST_WAIT_SECONDS, CrossProcessR
 from digest_pipeline.errors import ArxivUnavailable, SourceError
 
 logger = logging.getLogger(__name__)
+_ID_LIST = re.compile(r"(\bid_list=)[^&]+")
 
 MOST_BYTES = 64 * 1024 * 1024  # the largest honest page, 2,000 entries, is about 6 MB; beyond this it is no feed
 MOST_REDIRECTS = 3
@@ -99,7 +101,8 @@ class RateLimitedAdapter(HTTPAdapter):
                     return response
                 wait = self._wait_after(response, attempt)
                 if attempt < self._pace.attempts and wait <= LONGEST_WAIT_SECONDS:
-                    logger.warning("arXiv: %s; attempt %d of %d, next in %.1f s (%s)", trouble, attempt, self._pace.attempts, wait, request.url)
+                    address = _ID_LIST.sub(r"\1…", str(request.url))  # they may be those of somebody's library
+                    logger.warning("arXiv: %s; attempt %d of %d, next in %.1f s (%s)", trouble, attempt, self._pace.attempts, wait, address)
                     pause_everybody(wait)
                 else:
                     break
