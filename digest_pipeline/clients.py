@@ -41,18 +41,24 @@ class DigestOptions:
     model: str
     is_sample: bool
     batch: BatchMode
+    translated_best: int | None = None
+    """How many of each profile's best papers are translated; None: all."""
 
 
 def digest_options(settings: Settings) -> DigestOptions:
     """Raises SettingsError for a language that the sample has no recorded answers in."""
     if not settings.is_sample:
-        return DigestOptions(settings.categories, tuple(map(load_language, settings.languages)), settings.model, False, settings.batch)
+        return DigestOptions(
+            settings.categories, tuple(map(load_language, settings.languages)), settings.model, False, settings.batch, settings.translated_best
+        )
     if lacking := set(settings.languages) - set(sample.sample_languages()):
         raise SettingsError(
             f"DIGEST_LANGUAGES={','.join(settings.languages)}: the sample day has no recorded answers in {', '.join(sorted(lacking))}",
             hint=f"use {', '.join(sample.sample_languages())}, or set OPENAI_API_KEY or OPENAI_BASE_URL to go live",
         )
-    return DigestOptions(sample.CATEGORIES, tuple(map(load_language, settings.languages)), "recorded answers", True, BatchMode.NEVER)
+    return DigestOptions(
+        sample.CATEGORIES, tuple(map(load_language, settings.languages)), "recorded answers", True, BatchMode.NEVER, settings.translated_best
+    )
 
 
 def open_storage(settings: Settings) -> Storage:

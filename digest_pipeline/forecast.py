@@ -17,6 +17,8 @@ from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.clients import digest_options, listing_fetcher, open_storage, utc_now
 from digest_pipeline.errors import ListingDateError
 from digest_pipeline.models import AnnounceType, Evidence, Paper
+from digest_pipeline.ranking.profiles import load_profiles
+from digest_pipeline.ranking.rankings import best_ranks
 from digest_pipeline.render.reading import read_papers
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
@@ -49,6 +51,8 @@ class RangeForecast:
     batch_cost_usd: float | None
     model_seconds: float
     model: str
+    translated_best: int | None = None
+    """How many of each profile's best papers a day are counted in; None: all."""
 
     def to_text(self) -> str:
         to_fetch = len(self.days) - self.skipped - self.kept
@@ -60,7 +64,8 @@ class RangeForecast:
         lines = [
             f"{self.days[0]} to {self.days[-1]}: {len(self.days)} listing days, {self.skipped} without announcement, {self.kept} kept, {to_fetch} to fetch",
             f"  arXiv   about {self.requests} requests, {_duration(self.arxiv_seconds)}, one after another",
-            f"  papers  {self.papers_known} known to be translated, {unknown} in days not fetched; {self.already_paid} paid already",
+            f"  papers  {self.papers_known} known to be translated, {unknown} in days not fetched; {self.already_paid} paid already"
+            + (f"; the {self.translated_best} best of each profile a day" if self.translated_best else ""),
             f"  model   {self._model_in_words()}",
             f"  cost    {self._cost_in_words()}",
         ]
@@ -97,9 +102,12 @@ def _forecast(settings: Settings, storage: Storage, fetcher: ListingFetcher, tra
     calendar.require_announceable(days[-1], fetcher.now())
     announced = [day for day in days if calendar.is_announced(day)]
     to_fetch = [day for day in announced if fetcher.raw.manifest(day) is None]
-    known = [paper for day in days if storage.exists(storage.papers_file(day)) for paper in read_papers(storage, day)]
+    most = settings.translated_best and settings.translated_best * len(load_profiles(settings.profiles_file))
+    known = [
+        paper for day in days if storage.exists(storage.papers_file(day)) for paper in _to_translate(storage, day, settings.translated_best, most)
+    ]
     unknown_days = [day for day in announced if not storage.exists(storage.papers_file(day))]
-    estimated = _estimated_papers(storage, unknown_days)
+    estimated = _estimated_papers(storage, unknown_days, most)
     unpaid = forecast_papers(known, languages, translator)
     usual = [(usual_paper(last), language) for language in languages for _ in range(estimated or 0)]
     unknown = forecast(usual, 0, model=translator.model, structured=translator.structured, prices=translator.prices)
@@ -119,7 +127,16 @@ def _forecast(settings: Settings, storage: Storage, fetcher: ListingFetcher, tra
         batch_cost_usd=None if estimated is None else _sum(unpaid.batch_cost_usd, unknown.batch_cost_usd),
         model_seconds=(unpaid.papers + unknown.papers) * SECONDS_PER_ANSWER_OF_MODEL / settings.max_concurrency,
         model=settings.model,
+        translated_best=settings.translated_best,
     )
+
+
+def _to_translate(storage: Storage, day: date, best: int | None, most: int | None) -> Sequence[Paper]:
+    """All papers of a kept day, or those chosen by rank; of a day that is not ranked yet as many as may be chosen, `most`."""
+    papers = read_papers(storage, day)
+    if ranks := best_ranks(storage, day) if best else {}:
+        return [paper for paper in papers if ranks.get(paper.arxiv_id, len(papers)) <= (best or 0)]
+    return papers[:most]
 
 
 def _requests(days: Sequence[date]) -> int:
@@ -128,11 +145,14 @@ def _requests(days: Sequence[date]) -> int:
     return pages + len(days) + 1 if days else 0
 
 
-def _estimated_papers(storage: Storage, days: Sequence[date]) -> int | None:
-    """From the mean of the last twenty listings we have; None without any."""
+def _estimated_papers(storage: Storage, days: Sequence[date], most: int | None) -> int | None:
+    """From the mean of the last twenty listings we have, at most `most` a day; None without any."""
     sizes = [len(read_papers(storage, day)) for day in storage.days_of("papers")[-20:]]
     full = [size for size in sizes if size]
-    return round(sum(full) / len(full) * len(days)) if full else None if days else 0
+    if not full:
+        return None if days else 0
+    mean = sum(full) / len(full)
+    return round((mean if most is None else min(mean, most)) * len(days))
 
 
 def _sum(known: float | None, estimated: float | None) -> float | None:

@@ -54,6 +54,13 @@ class SummaryStatus(StrEnum):
     """Every answer was rejected; the paper ships in the original with the reason in `flags`."""
     DEFERRED = "deferred"
     """Not asked yet (budget reached, or its batch is still open); the next run of the partition asks."""
+    ORIGINAL = "original"
+    """Listed in the original by choice (`DIGEST_TRANSLATE=ranked:N`); a run with more papers chosen, or with `all`, asks."""
+
+    @property
+    def is_of_an_answer(self) -> bool:
+        """The model was asked: its answer is used, or was rejected."""
+        return self in (SummaryStatus.TRANSLATED, SummaryStatus.QUARANTINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,29 +202,31 @@ class DayLedger:
     fetched: int
     translated: int
     untranslated: int
+    """For want of a translation; what is listed in the original by choice is in `original`."""
     rendered: int
     missing_fetched: tuple[str, ...] = ()
     missing_rendered: tuple[str, ...] = ()
+    original: int = 0
     by_type: dict[str, int] = field(default_factory=dict)
 
     @property
     def balances(self) -> bool:
         """Equal counts are not enough: one paper lost and another rendered twice would hide each other."""
-        counts_are_equal = self.announced == self.fetched == self.translated + self.untranslated == self.rendered
-        return counts_are_equal and not self.missing_fetched and not self.missing_rendered
+        return "≠" not in self.signs and not self.missing_fetched and not self.missing_rendered
 
     @property
     def signs(self) -> tuple[str, ...]:
-        """`=`, or `≠` where it breaks, at the chain's three joints: announced · fetched · translated + untranslated · rendered."""
-        chain = (self.announced, self.fetched, self.translated + self.untranslated, self.rendered)
+        """`=`, or `≠` where it breaks, at the chain's three joints: announced · fetched · translated + untranslated + original · rendered."""
+        chain = (self.announced, self.fetched, self.translated + self.untranslated + self.original, self.rendered)
         return tuple("=" if left == right else "≠" for left, right in pairwise(chain))
 
     def __str__(self) -> str:
         """The chain in the same words in every language, since programs look for them."""
         first, second, third = self.signs
+        by_choice = f" + original {self.original}" if self.original else ""
         return (
             f"announced {self.announced} {first} fetched {self.fetched} {second} translated {self.translated} + untranslated {self.untranslated}"
-            f" {third} rendered {self.rendered}"
+            f"{by_choice} {third} rendered {self.rendered}"
         )
 
 

@@ -77,6 +77,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _all_or_ranked(value: str) -> str:
+    if not re.fullmatch(r"all|ranked:[1-9]\d{0,5}", value.strip()):
+        raise ValueError("allowed: all, or ranked:N with a number of papers from 1, e.g. ranked:20")
+    return value.strip()
+
+
 def _secret_for_a_header(value: SecretStr) -> SecretStr:
     """Without the blanks and line ends that come along when a key is pasted."""
     key = value.get_secret_value().strip()
@@ -161,6 +167,10 @@ class Settings(BaseModel):
     paper_timeout_seconds: float = Field(300.0, gt=0, description="Time limit of one paper, over all attempts; a paper that hits it is quarantined.")
     structured_summary: bool = Field(False, description="Also ask for motivation, method, result, conclusion (about a third more output tokens).")
     batch: BatchMode = Field(BatchMode.NEVER, description="`backfill` or `always`: send through the endpoint's Batch API at half price, slower.")
+    translate: Annotated[str, AfterValidator(_all_or_ranked)] = Field(
+        "all",
+        description="`all`, or `ranked:20`: only the 20 best papers of each profile's ranking. The rest is listed in the original, and can be translated later.",
+    )
     read_top: int = Field(0, ge=0, description="So many of each profile's best papers of a day are read whole, with notes and quotes; 0: none.")
     read_budget_per_run_usd: float | None = Field(None, gt=0, description="Hard limit of what one run spends on reading papers whole.")
     read_on_site: bool = Field(False, description="true: the notes of papers that were read whole also stand on the public pages.")
@@ -219,6 +229,11 @@ class Settings(BaseModel):
         if self.demo is not None:
             return self.demo
         return self.openai_api_key is None and not self.openai_base_url
+
+    @property
+    def translated_best(self) -> int | None:
+        """How many of each profile's best papers are translated; None: all papers are."""
+        return None if self.translate == "all" else int(self.translate.partition(":")[2])
 
     @property
     def data_root(self) -> str:
@@ -296,6 +311,11 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             f"DIGEST_FIRST_LISTING={settings.first_listing} lies before arXiv's present ids",
             hint=f"use {FIRST_LISTING_WITH_PRESENT_IDS} or later",
+        )
+    if settings.translated_best and not settings.profiles_file.is_file():
+        raise SettingsError(
+            f"DIGEST_TRANSLATE={settings.translate} needs a profile to rank for, and there is no {settings.profiles_file}",
+            hint="copy profiles.example.toml to profiles.toml and name your library there (docs/ranking.md), or set DIGEST_TRANSLATE=all",
         )
     return settings
 

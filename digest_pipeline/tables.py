@@ -61,7 +61,7 @@ TRANSLATED_SUMMARIES = _schema(
         ("translated_abstract", pa.string(), False, "abstract in the language, whole; empty for `en`, which has a TL;DR only"),
         ("tldr", pa.string(), False, "one sentence in the language"),
         ("tldr_en", pa.string(), False, "one sentence in English"),
-        ("status", pa.string(), False, "translated, quarantined (every answer rejected) or deferred (not asked yet)"),
+        ("status", pa.string(), False, "translated, quarantined (every answer rejected), deferred (not asked yet) or original (by choice)"),
         ("flags", pa.list_(pa.string()), False, "`code: detail` warnings, or the reasons of a rejection"),
         ("model", pa.string(), False, "the model that gave the answer"),
         ("prompt_sha256", pa.string(), False, "hash of the prompt files used"),
@@ -86,10 +86,11 @@ LEDGER = _schema(
         ("announced", pa.int64(), False, "papers arXiv announced in the category, as far as `evidence` can know"),
         ("fetched", pa.int64(), False, "papers in the papers table"),
         ("translated", pa.int64(), False, "papers with a validated translation"),
-        ("untranslated", pa.int64(), False, "papers shipped in the original: quarantined or deferred"),
+        ("untranslated", pa.int64(), False, "papers shipped in the original for want of a translation: quarantined or deferred"),
         ("rendered", pa.int64(), False, "papers in the digest file"),
         ("missing_fetched", pa.list_(pa.string()), False, "ids announced but not in the papers table"),
         ("missing_rendered", pa.list_(pa.string()), False, "ids in the papers table but not in the digest file"),
+        ("original", pa.int64(), False, "papers listed in the original by choice, DIGEST_TRANSLATE; in files of before this column read it as 0"),
     ],
 )
 
@@ -189,12 +190,15 @@ def to_parquet(table: pa.Table) -> bytes:
 
 
 def from_parquet(content: bytes, schema: pa.Schema) -> pa.Table:
-    """Reads a file of `schema`'s table.
+    """Reads a file of `schema`'s table. A column of numbers that a file of an earlier release lacks is read as 0.
 
     Without Arrow's threads: one of them may still hold the Python buffer when the interpreter ends, and then aborts the
     process (seen in 1 of about 35 runs, after all work was done). A day's table is too small to gain by them.
     """
-    return pq.ParquetFile(pa.BufferReader(content)).read(schema.names, use_threads=False).select(schema.names).cast(schema)
+    table = pq.ParquetFile(pa.BufferReader(content)).read(schema.names, use_threads=False)
+    for name in set(schema.names) - set(table.column_names):
+        table = table.append_column(name, pa.array([0] * table.num_rows, schema.field(name).type))
+    return table.select(schema.names).cast(schema)
 
 
 def _to_table(values: Iterable[Paper | Summary], schema: pa.Schema) -> pa.Table:

@@ -10,7 +10,7 @@ from datetime import date
 
 from digest_pipeline import tables
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
-from digest_pipeline.models import AnnounceType, Evidence, Paper, Summary, id_sort_key
+from digest_pipeline.models import AnnounceType, Evidence, Paper, Summary, SummaryStatus, id_sort_key
 from digest_pipeline.render.reading import read_papers
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.validation.flags import FLAG_RULES, FlagCode, code_of
@@ -59,7 +59,10 @@ def _evidence(paper: Paper, manifest: RawManifest | None) -> str:
 
 
 def _translation(row: Summary) -> Iterator[str]:
-    source = "an answer paid before" if row.from_cache else "asked in this run"
+    if row.status is SummaryStatus.ORIGINAL:
+        yield f"  {row.language:<9} original: listed in the original by choice; DIGEST_TRANSLATE with a larger number, or `all`, and the day made again translates it"
+        return
+    source = "an answer paid before" if row.from_cache else "asked in this run" if row.status.is_of_an_answer else "not asked yet"
     yield f"  {row.language:<9} {row.status.value}, {row.model or 'no model'}, {source}, prompt {row.prompt_sha256[:12]}"
     for flag in row.flags:
         rule = FLAG_RULES.get(FlagCode(code_of(flag))) if code_of(flag) in set(FlagCode) else None

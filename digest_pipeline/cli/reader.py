@@ -24,8 +24,9 @@ from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import Profile, find_profile, load_profiles
 from digest_pipeline.ranking.rank import RankedPaper, Ranker, Taste
 from digest_pipeline.ranking.rankings import rank_days
-from digest_pipeline.ranking.taste import taste_of_profile
+from digest_pipeline.ranking.taste import ProfileTaste, taste_of_profile
 from digest_pipeline.ranking.votes import Vote, add_vote, private_folder
+from digest_pipeline.render.watch_lists import load_watch_lists
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
 
@@ -82,11 +83,18 @@ def _why(paper: RankedPaper) -> str:
 
 def _profile_reader(settings: Settings, storage: Storage, at_hand: PapersAtHand, name: str | None) -> tuple[str, Taste, int]:
     profile = _profile(settings, name)
-    read = taste_of_profile(profile, settings.profiles_file.parent, at_hand, storage, _ask(settings))
+    read = _taste(settings, storage, at_hand, profile)
     _tell(read.problems)
-    if not read.taste.liked:
-        raise SettingsError(f"the profile {profile.name} has no library and no likes", hint="`digest profile suggest` begins with papers to judge")
+    if read.taste.is_empty:
+        raise SettingsError(
+            f"the profile {profile.name} has no library, likes, categories or watch lists",
+            hint="`digest profile suggest` begins with papers to judge",
+        )
     return profile.name, read.taste, profile.top
+
+
+def _taste(settings: Settings, storage: Storage, at_hand: PapersAtHand, profile: Profile) -> ProfileTaste:
+    return taste_of_profile(profile, settings.profiles_file.parent, at_hand, storage, _ask(settings), load_watch_lists(settings.watch_file))
 
 
 def _library_reader(settings: Settings, storage: Storage, at_hand: PapersAtHand, files: Sequence[Path]) -> tuple[str, Taste, int]:
@@ -162,10 +170,10 @@ def show(name: str | None) -> int:
     """Say what a profile is made of, and the interests that are seen in it."""
     settings, storage = load_settings(), open_storage(load_settings())
     chosen, at_hand = _profile(settings, name), PapersAtHand(storage)
-    read = taste_of_profile(chosen, settings.profiles_file.parent, at_hand, storage, _ask(settings))
+    read = _taste(settings, storage, at_hand, chosen)
     click.echo(f"{chosen.name}: {len(read.taste.liked)} papers liked, {len(read.taste.disliked)} disliked; the best {chosen.top} of a day are shown")
     space = at_hand.space_around(at_hand.days[-1]) if at_hand.days else None
-    if space is not None and read.taste.liked:
+    if space is not None and not read.taste.is_empty:
         for interest in Ranker(space, read.taste).interests:
             click.echo(f"  {len(interest.rows)} papers: {interest.words}")
     _tell(read.problems)
@@ -181,7 +189,7 @@ def check(name: str | None) -> int:
     chosen, at_hand = [find_profile(profiles, name)] if name else list(profiles), PapersAtHand(storage)
     found = 0
     for one in chosen:
-        read = taste_of_profile(one, settings.profiles_file.parent, at_hand, storage, _ask(settings))
+        read = _taste(settings, storage, at_hand, one)
         bare = sum(not document.abstract for document in read.taste.liked)
         click.echo(f"{one.name}: {len(read.taste.liked)} papers can be used{f', {bare} of them by their titles only' if bare else ''}")
         for problem in read.problems:
@@ -209,7 +217,7 @@ def suggest(name: str | None, author: str | None, count: int) -> int:
         taste = None
         if name or len(profiles) == 1:
             chosen = find_profile(profiles, name)
-            taste = taste_of_profile(chosen, settings.profiles_file.parent, at_hand, storage, _ask(settings)).taste
+            taste = _taste(settings, storage, at_hand, chosen).taste
         papers = papers_worth_a_judgement(at_hand, taste, count)
     for paper in papers:
         click.echo(f"{paper.key:12} {paper.title}")

@@ -82,11 +82,23 @@ def _made_day(result: DayResult, storage: Storage, settings: Settings, runner: R
     for note in read_facts(storage, result.day).notes:
         yield f"- {_cell(note)}"
     rows = read_ledger(storage, result.day)
-    yield "\n| language | category | announced | fetched | translated | untranslated | rendered |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |"
+    by_choice = any(row.original for row in rows)
+    head = [
+        "language",
+        "category",
+        "announced",
+        "fetched",
+        "translated",
+        "untranslated",
+        *(["in the original by choice"] if by_choice else []),
+        "rendered",
+    ]
+    yield f"\n| {' | '.join(head)} |\n| --- | --- |{' ---: |' * (len(head) - 2)}"
     for row in rows:
         sign = "" if row.balances else " ≠"
+        original = f" {row.original} |" if by_choice else ""
         yield (
-            f"| {row.language} | {row.category} | {row.announced} | {row.fetched} | {row.translated} | {row.untranslated} | {row.rendered}{sign} |"
+            f"| {row.language} | {row.category} | {row.announced} | {row.fetched} | {row.translated} | {row.untranslated} |{original} {row.rendered}{sign} |"
         )
     yield ""
     summaries = [one for tag in settings.languages for one in _summaries(storage, result.day, tag)]

@@ -20,6 +20,8 @@ from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from digest_pipeline.arxiv.late_papers import days_to_look_back, papers_that_turned_up
 from digest_pipeline.calendar import EASTERN, load_calendar, newest_listing_day
 from digest_pipeline.clients import digest_options, listing_fetcher
@@ -31,6 +33,7 @@ from digest_pipeline.hosted.leaks import require_no_secret, secrets_of
 from digest_pipeline.hosted.segments import join_segments, take_in_segments, write_segments
 from digest_pipeline.models import SummaryStatus
 from digest_pipeline.papers.ledger import read_facts
+from digest_pipeline.ranking.rankings import best_ranks
 from digest_pipeline.settings import Settings, project_root
 from digest_pipeline.site import paths
 from digest_pipeline.site.build import SiteOptions, build_site
@@ -181,9 +184,22 @@ def finished_days(storage: Storage) -> list[date]:
 
 
 def deferred_papers(storage: Storage, settings: Settings, day: date) -> int:
-    """How many of a day's texts wait for the budget or a batch."""
+    """How many of a day's texts wait for the budget or a batch; those in the original by choice wait for nothing."""
+    return len(_papers_with(SummaryStatus.DEFERRED, storage, settings, day))
+
+
+def _chosen_since(storage: Storage, settings: Settings, day: date) -> bool:
+    """Whether papers that are listed in the original would be translated by DIGEST_TRANSLATE as it is set now, as far as ranks are kept."""
+    original, ranks = _papers_with(SummaryStatus.ORIGINAL, storage, settings, day), best_ranks(storage, day)
+    best = settings.translated_best
+    return bool(original) and (best is None or not ranks or any(ranks.get(key, best + 1) <= best for key in original))
+
+
+def _papers_with(status: SummaryStatus, storage: Storage, settings: Settings, day: date) -> list[str]:
+    """Their ids, once for each language."""
     files = [path for tag in settings.languages if storage.exists(path := storage.summaries_file(day, tag))]
-    return sum(storage.read_table(path, TRANSLATED_SUMMARIES).column("status").to_pylist().count(SummaryStatus.DEFERRED.value) for path in files)
+    tables = [storage.read_table(path, TRANSLATED_SUMMARIES) for path in files]
+    return [str(key) for table in tables for key in table.filter(pc.equal(table["status"], status.value))["arxiv_id"].to_pylist()]
 
 
 # -- the run --------------------------------------------------------------------------------------------
@@ -230,7 +246,12 @@ def _days(data: HostedData, report: RunReport) -> list[date]:
     report.forecast = expected.to_text()
     print(report.forecast, flush=True)
     report.write(data.storage)
-    return [day for day in expected.days if day not in set(finished_days(data.storage)) or deferred_papers(data.storage, data.settings, day)]
+    finished = set(finished_days(data.storage))
+    return [
+        day
+        for day in expected.days
+        if day not in finished or deferred_papers(data.storage, data.settings, day) or _chosen_since(data.storage, data.settings, day)
+    ]
 
 
 def _days_with_late_papers(data: HostedData) -> list[date]:

@@ -195,7 +195,8 @@ def _only_markdown(value: Any) -> Any:
 
 
 def _front_matter(facts: ListingInfo, ledger: DayLedger, part: int, parts: int, *, model: str, generator: str) -> MarkdownText:
-    counts: dict[str, object] = {name: getattr(ledger, name) for name in ("announced", "fetched", "translated", "untranslated", "rendered")}
+    names = ("announced", "fetched", "translated", "untranslated", *(["original"] if ledger.original else []), "rendered")
+    counts: dict[str, object] = {name: getattr(ledger, name) for name in names}
     values = {
         "schema_version": FRONT_MATTER_VERSION,
         "listing_date": facts.listing_date,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from digest_pipeline.markdown.escaping import MarkdownText, addresses_in, cell, inline, paragraph, paragraphs
-from digest_pipeline.models import DigestEntry, Paper
+from digest_pipeline.models import DigestEntry, Paper, SummaryStatus
 from digest_pipeline.render.paper import PaperView, colon, named_authors, paper_view
 from digest_pipeline.translation.languages import Language
 
@@ -73,8 +73,9 @@ def _note(view: PaperView, language: Language) -> Iterator[MarkdownText]:
 
 
 def _missing(view: PaperView) -> MarkdownText:
-    """The mark in place of a TL;DR, fit for a table cell as well: that there is no translation, and why."""
-    return MarkdownText(f"⚠ {cell(view.missing)}")
+    """The mark in place of a TL;DR, fit for a table cell as well: that there is no translation, and why; no warning where that was chosen."""
+    sign = "" if view.summary.status is SummaryStatus.ORIGINAL else "⚠ "
+    return MarkdownText(f"{sign}{cell(view.missing)}")
 
 
 def _beyond_the_layout(view: PaperView, language: Language, linked: frozenset[str]) -> Iterator[MarkdownText]:

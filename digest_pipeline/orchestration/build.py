@@ -9,7 +9,7 @@ import dagster as dg
 from digest_pipeline.calendar import load_calendar
 from digest_pipeline.clients import digest_options, utc_now
 from digest_pipeline.orchestration import checks
-from digest_pipeline.orchestration.assets import PERSONAL, READING_NOTES, SITE, SUMMARIES
+from digest_pipeline.orchestration.assets import PERSONAL, RANKINGS, READING_NOTES, SITE, SUMMARIES
 from digest_pipeline.orchestration.assets.digest_files import digest_files
 from digest_pipeline.orchestration.assets.papers import papers
 from digest_pipeline.orchestration.assets.personal_digests import personal_digests
@@ -53,8 +53,10 @@ def build_definitions(settings: Settings | None = None, *, resources: Mapping[st
         spec = spec.replace_attributes(partitions_def=partitions)
         if reads and spec.key.to_user_string() == PERSONAL:  # which shows the notes
             spec = spec.replace_attributes(deps=[*spec.deps, dg.AssetDep(READING_NOTES)])
-        is_translated = spec.key.to_user_string() == SUMMARIES
-        return spec.replace_attributes(code_version=prompt_version(options, settings.structured_summary)) if is_translated else spec
+        if spec.key.to_user_string() != SUMMARIES:
+            return spec
+        deps = [*spec.deps, *([dg.AssetDep(RANKINGS)] if settings.translated_best else [])]  # which say what is translated at all
+        return spec.replace_attributes(code_version=prompt_version(options, settings.structured_summary), deps=deps)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of Dagster's own constructors; what we use stands in the lock file

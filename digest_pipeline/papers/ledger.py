@@ -7,6 +7,7 @@ Kept as `ledger/date=<day>/ledger.parquet` (columns in `tables.LEDGER`) and, for
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from digest_pipeline import tables
 from digest_pipeline.arxiv.raw_store import RawManifest
-from digest_pipeline.models import ALL, DayLedger, Evidence, ListingInfo, Paper, Summary, counts_by_type
+from digest_pipeline.models import ALL, DayLedger, Evidence, ListingInfo, Paper, Summary, SummaryStatus, counts_by_type
 from digest_pipeline.papers.assemble import under
 from digest_pipeline.storage import Storage
 
@@ -53,7 +54,8 @@ def day_ledger(
 ) -> DayLedger:
     """One row: `papers` and `announced_ids` are those of `category`; `rendered_ids` were read back from the file."""
     fetched = [p.arxiv_id for p in papers]
-    translated = sum(1 for i in fetched if i in summaries and summaries[i].is_translated)
+    statuses = Counter(summaries[i].status for i in fetched if i in summaries)
+    translated, original = statuses[SummaryStatus.TRANSLATED], statuses[SummaryStatus.ORIGINAL]
     announced, rendered = set(announced_ids), set(rendered_ids)
     return DayLedger(
         listing_date=day,
@@ -62,10 +64,11 @@ def day_ledger(
         announced=len(announced),
         fetched=len(fetched),
         translated=translated,
-        untranslated=len(fetched) - translated,
+        untranslated=len(fetched) - translated - original,
         rendered=len(rendered_ids),
         missing_fetched=tuple(sorted(announced - set(fetched))),
         missing_rendered=tuple(sorted(set(fetched) - rendered)),
+        original=original,
         by_type=counts_by_type(papers),
     )
 

@@ -30,6 +30,7 @@ _FEW_PAPERS = 40
 _RIDGE = 3.0
 _POOLED_PAPERS = 5  # a rare category's spread is drawn towards that of all other papers, as if this many were known
 _STRONGEST_EVIDENCE = (-4.0, 6.0)  # of one text for one category, in log odds: the bell curves' tails are not to be believed
+_CERTAIN = 20.0  # log odds of a category that is told
 
 _PLAIN_WORD = re.compile(r"[\w\-]*\w|[.,;:!?()]")
 
@@ -113,6 +114,8 @@ class FeatureSpace:
 
     def place(self, documents: Sequence[Document]) -> Placed:
         """Documents from elsewhere; where one's categories are known, by itself or as a paper at hand, they are its evidence."""
+        if not documents:
+            return self.placed_papers().take(np.empty(0, dtype=np.intp))
         with threadpool_limits(1):
             coordinates = self._svd.transform(self._vectorizer.transform(document.text for document in documents)).astype(np.float64)
             directions = self._directions(coordinates)
@@ -121,8 +124,13 @@ class FeatureSpace:
         evidence[~has_words] = 0
         for row, document in enumerate(documents):
             if known := self._known_categories(document):
-                evidence[row] = [20.0 if category in known else -20.0 for category in self.categories]
+                evidence[row] = [_CERTAIN if category in known else -_CERTAIN for category in self.categories]
         return Placed(directions, evidence, has_words)
+
+    def placed_papers(self) -> Placed:
+        """The papers at hand themselves."""
+        evidence = np.where(self.membership > 0, _CERTAIN, -_CERTAIN)
+        return Placed(self.directions, evidence, np.linalg.norm(self.directions, axis=1) > 0)
 
     def _known_categories(self, document: Document) -> tuple[str, ...]:
         row = self.rows.get(document.key)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from digest_pipeline.ranking.declared import as_interests, find_declared, leaning
 from digest_pipeline.ranking.features import Array, Document, FeatureSpace, Placed
 from digest_pipeline.ranking.interests import Interest, category_shares, find_interests
+from digest_pipeline.render.watch_lists import WatchList
 
 _TEXT_WEIGHT = 0.75  # per unit by which the library's papers resemble each other more than any paper does
 _TEXT_BOUNDS = (0.3, 6.0)
@@ -30,10 +32,17 @@ _REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """What a reader has shown: papers liked (library and likes) and disliked. Only `liked` may not be empty."""
+    """What a reader has shown: papers liked (library and likes) and disliked, categories and watch lists."""
 
     liked: tuple[Document, ...]
     disliked: tuple[Document, ...] = ()
+    categories: tuple[str, ...] = ()
+    watch_lists: tuple[WatchList, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing that a day could be ordered by."""
+        return not (self.liked or self.disliked or self.categories or self.watch_lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +71,20 @@ class Ranker:
     def __init__(self, space: FeatureSpace, taste: Taste) -> None:
         self._space, self._taste = space, taste
         self._placed = space.place(taste.liked)
+        declared = find_declared(space, taste.categories, taste.watch_lists)
         self.interests = find_interests(space, taste.liked, self._placed)
+        self._has_library = bool(self.interests)
+        if not self._has_library:  # then what is named are the interests, and the papers at hand that fall under it stand for it
+            self.interests, self._placed = as_interests(declared), space.placed_papers()
         with threadpool_limits(1):
             penalty, background = self._of_dislikes()
             self._scores = np.stack([self._score(one, background) for one in self.interests] or [np.zeros(len(space.papers))], axis=1)
-            self._scores += (self._author_bonus() - penalty)[:, None]
+            self._scores += (self._author_bonus() + leaning(space, declared, self._has_library) - penalty)[:, None]
         self._scores = np.round(self._scores, 6)
 
     def rank(self, keys: Sequence[str]) -> list[RankedPaper]:
         """Best first; the order in which `keys` come is of no consequence."""
-        keys = sorted(set(keys))
+        keys = sorted(set(keys), reverse=True)  # of equals the newest first
         rows = [self._space.rows[key] for key in keys]
         order = _in_turns(self._scores[rows], [len(one.rows) for one in self.interests] or [1])
         return [self._ranked(keys[index], rows[index], place, worth, kind) for place, (index, kind, worth) in enumerate(order, 1)]
@@ -79,7 +92,9 @@ class Ranker:
     def _ranked(self, key: str, row: int, place: int, worth: float, kind: int) -> RankedPaper:
         interest = self.interests[kind] if self.interests else None
         score = round(1 / (1 + math.exp(-worth / _SCALE)), 4)
-        return RankedPaper(key, place, score, interest.words if interest else "", self._reasons(row, interest) if interest else ())
+        return RankedPaper(
+            key, place, score, interest.words if interest else "", self._reasons(row, interest) if interest and self._has_library else ()
+        )
 
     def _reasons(self, row: int, interest: Interest) -> tuple[Reason, ...]:
         likeness = np.maximum(self._placed.directions @ self._space.directions[row], 0) ** 2

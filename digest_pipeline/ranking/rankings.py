@@ -13,11 +13,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from digest_pipeline import tables
+from digest_pipeline.errors import SettingsError
 from digest_pipeline.ranking.lookup import AskArxiv, nobody
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import Profile
 from digest_pipeline.ranking.rank import RankedPaper, Ranker, Reason, Taste
 from digest_pipeline.ranking.taste import taste_of_profile
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.storage import Storage
 
 
@@ -30,7 +32,7 @@ def rank_days(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> Iter
             continue
         keys = [paper.key for paper in at_hand.of_day(day)]
         around = at_hand.space_around(day)
-        if around is None or not taste.liked:
+        if around is None or taste.is_empty:
             yield day, [RankedPaper(key, place, 0.5, "", ()) for place, key in enumerate(sorted(keys, reverse=True), 1)]
             continue
         if ranker is None or around is not space:
@@ -38,12 +40,20 @@ def rank_days(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> Iter
         yield day, ranker.rank(keys)
 
 
-def rank_for_profile(storage: Storage, at_hand: PapersAtHand, day: date, profile: Profile, folder: Path, ask: AskArxiv = nobody) -> int:
+def rank_for_profile(
+    storage: Storage,
+    at_hand: PapersAtHand,
+    day: date,
+    profile: Profile,
+    folder: Path,
+    ask: AskArxiv = nobody,
+    watch_lists: Sequence[WatchList] = (),
+) -> int:
     """Writes the day's table for one profile; how many entries of its library cannot be used. `folder` is that of profiles.toml.
 
-    A profile without any usable paper gets the day newest id first, without interests. Raises SettingsError or SourceError for Zotero.
+    A profile that names nothing usable gets the day newest id first, without interests. Raises SettingsError or SourceError for Zotero.
     """
-    read = taste_of_profile(profile, folder, at_hand, storage, ask)
+    read = taste_of_profile(profile, folder, at_hand, storage, ask, watch_lists)
     for one, ranked in rank_days(at_hand, [day], read.taste):
         write_rankings(storage, one, profile.name, ranked)
     return len(read.problems)
@@ -56,6 +66,21 @@ def best_ranks(storage: Storage, day: date) -> dict[str, int]:
         for row in read_rankings(storage, day, name.removeprefix("profile=")):
             best[row.arxiv_id] = min(row.rank, best.get(row.arxiv_id, row.rank))
     return best
+
+
+def chosen_for_translation(storage: Storage, day: date, best: int | None) -> frozenset[str] | None:
+    """The ids of the `best` first papers of each profile's ranking; None where `best` is, which means all.
+
+    Raises SettingsError where the day is ranked for nobody: what is wanted is unknown then, and nothing may be left out silently.
+    """
+    if best is None:
+        return None
+    if not storage.names(tables.partition_folder("rankings", day)):
+        raise SettingsError(
+            f"DIGEST_TRANSLATE=ranked:{best} needs the rankings of {day}, and it is ranked for no profile",
+            hint="materialize rankings of that day first (`digest run --day` does both); `digest profile check` says what is wrong with a profile",
+        )
+    return frozenset(arxiv_id for arxiv_id, rank in best_ranks(storage, day).items() if rank <= best)
 
 
 def rankings_file(day: date, profile: str) -> str:

@@ -30,7 +30,7 @@ def papers_worth_a_judgement(at_hand: PapersAtHand, taste: Taste | None, count: 
     if space is None or len(papers) <= count:
         return [papers[key] for key in sorted(papers)[:count]]
     keys = sorted(papers)
-    if taste is not None and taste.liked:
+    if taste is not None and not taste.is_empty:
         seen = {paper.key for paper in (*taste.liked, *taste.disliked)}
         keys = sorted([row.arxiv_id for row in Ranker(space, taste).rank(keys) if row.arxiv_id not in seen][: 5 * count])
     points = space.directions[[space.rows[key] for key in keys]]

@@ -5,6 +5,7 @@ What lives here: which papers speak for and against. What does not: files, votes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import Profile, entries_of_ids, liked_and_disliked, read_profile_library
 from digest_pipeline.ranking.rank import Taste
 from digest_pipeline.ranking.votes import Vote, private_folder, read_votes
+from digest_pipeline.render.watch_lists import WatchList
 from digest_pipeline.storage import Storage
 
 
@@ -31,8 +33,13 @@ class ProfileTaste:
     problems: tuple[Problem, ...]
 
 
-def taste_of_profile(profile: Profile, folder: Path, at_hand: PapersAtHand, storage: Storage, ask: AskArxiv = nobody) -> ProfileTaste:
-    """`folder` is that of profiles.toml. Raises ArxivUnavailable through `ask`, SettingsError or SourceError for Zotero."""
+def taste_of_profile(
+    profile: Profile, folder: Path, at_hand: PapersAtHand, storage: Storage, ask: AskArxiv = nobody, watch_lists: Sequence[WatchList] | None = None
+) -> ProfileTaste:
+    """`folder` is that of profiles.toml; `watch_lists` are those of watch.toml, None where they are of no consequence.
+
+    Raises ArxivUnavailable through `ask`, SettingsError or SourceError for Zotero.
+    """
     library = read_profile_library(profile, folder)
     likes, dislikes, wrong = liked_and_disliked(profile)
     votes = read_votes(storage, profile.name)
@@ -41,8 +48,16 @@ def taste_of_profile(profile: Profile, folder: Path, at_hand: PapersAtHand, stor
     entries = [entry for entry in Library.joined([library, Library(tuple(entries_of_ids(likes)))]).entries if entry.arxiv_id not in set(dislikes)]
     known = KnownPapers(at_hand, storage, f"{private_folder(profile.name)}/papers.jsonl", ask)
     liked = documents_of(entries, known)
+    lists = {one.name: one for one in watch_lists or ()}
+    if watch_lists is not None:
+        wrong += [f"watch_lists: {name!r} is no list of watch.toml" for name in profile.watch_lists if name not in lists]
     return ProfileTaste(
-        taste=Taste(liked, documents_of(entries_of_ids(dislikes), known)),
+        taste=Taste(
+            liked,
+            documents_of(entries_of_ids(dislikes), known),
+            profile.categories,
+            tuple(lists[name] for name in dict.fromkeys(profile.watch_lists) if name in lists),
+        ),
         known_ids=frozenset([*(entry.arxiv_id for entry in entries if entry.arxiv_id), *likes, *dislikes]),
         known_titles=frozenset(entry.title.casefold() for entry in entries if entry.title),
         liked_ids=frozenset(likes) | frozenset(entry.arxiv_id for entry in entries if entry.arxiv_id),

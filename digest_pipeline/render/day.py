@@ -12,7 +12,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from digest_pipeline import taxonomy
-from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, counts_by_type
+from digest_pipeline.models import ALL, DayLedger, DigestEntry, ListingInfo, Paper, Summary, SummaryStatus, counts_by_type
 from digest_pipeline.papers.ledger import read_facts, read_ledger
 from digest_pipeline.render.matching import WatchMatch, match_paper
 from digest_pipeline.render.reading import not_asked_yet, read_papers, read_summaries
@@ -101,7 +101,8 @@ def in_reading_order(entries: Iterable[DigestEntry]) -> list[DigestEntry]:
 
 
 def counts_in_words(entries: Sequence[DigestEntry], language: Language) -> dict[str, int]:
-    """The announce types in the reader's words → papers, and how many are untranslated; without zeros."""
+    """The announce types in the reader's words → papers, how many are untranslated, and in the original by choice; without zeros."""
     counts = {language.label("digest", kind): count for kind, count in counts_by_type(entry.paper for entry in entries).items() if count}
-    untranslated = sum(not entry.summary.is_translated for entry in entries)
-    return counts | ({language.label("digest", "untranslated"): untranslated} if untranslated else {})
+    original = sum(entry.summary.status is SummaryStatus.ORIGINAL for entry in entries)
+    untranslated = sum(not entry.summary.is_translated for entry in entries) - original
+    return counts | {language.label("digest", key): n for key, n in (("untranslated", untranslated), ("original", original)) if n}

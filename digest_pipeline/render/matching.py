@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
+from typing import Protocol
 
 import regex
 
@@ -71,7 +72,20 @@ class WatchMatch:
 # -- matching ---------------------------------------------------------------------------------------
 
 
-def why_shown(paper: Paper, summaries: Summary | Iterable[Summary] | None, watched: WatchList) -> tuple[Reason, ...]:
+class Matched(Protocol):
+    """What is looked at of a paper."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def abstract(self) -> str: ...
+    @property
+    def authors(self) -> tuple[str, ...]: ...
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+
+def why_shown(paper: Matched, summaries: Summary | Iterable[Summary] | None, watched: WatchList) -> tuple[Reason, ...]:
     """Each term that matches, once, with the first place it was found; empty where the list does not show the paper.
 
     `summaries` may be one language's, several languages' or none. Raises SettingsError, naming list and
@@ -97,11 +111,11 @@ def match_paper(lists: Sequence[WatchList], paper: Paper, summaries: Iterable[Su
     return tuple(WatchMatch(one.name, one.title, reasons) for one, reasons in found if reasons)
 
 
-def _matching_category(paper: Paper, watched: WatchList) -> str | None:
+def _matching_category(paper: Matched, watched: WatchList) -> str | None:
     return next((one for one in watched.categories if any(taxonomy.falls_under(own, one) for own in paper.categories)), None)
 
 
-def _texts(paper: Paper, summaries: Iterable[Summary]) -> list[tuple[Place, str]]:
+def _texts(paper: Matched, summaries: Iterable[Summary]) -> list[tuple[Place, str]]:
     texts = [(Place.TITLE, paper.title), (Place.ABSTRACT, paper.abstract)]
     for summary in summaries:
         texts += [

@@ -127,10 +127,16 @@ def _marks(paper: Paper, summary: Summary, language: Language) -> Iterator[str]:
         yield f"⚠ {language.label('digest', 'check')}"
 
 
+def state_of(summary: Summary) -> str:
+    """The key of the word for a missing translation: `untranslated`, `deferred`, or by choice `original`; empty where there is one."""
+    keys = {SummaryStatus.TRANSLATED: "", SummaryStatus.DEFERRED: "deferred", SummaryStatus.ORIGINAL: "original"}
+    return keys.get(summary.status, "untranslated")
+
+
 def _missing(summary: Summary, notes: Sequence[Note], language: Language) -> str:
-    if summary.is_translated:
+    if not (state := state_of(summary)):
         return ""
-    word = language.label("digest", "deferred" if summary.status is SummaryStatus.DEFERRED else "untranslated")
+    word = language.label("digest", state)
     reasons = "; ".join(dict.fromkeys(map(str, notes)))
     return f"{word}{colon(language)}{reasons}" if reasons else word
 

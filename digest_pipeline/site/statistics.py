@@ -25,7 +25,7 @@ from babel import Locale
 from babel.numbers import format_decimal
 
 from digest_pipeline.calendar import EASTERN, ListingCalendar
-from digest_pipeline.models import ALL, AnnounceType, Paper, Summary
+from digest_pipeline.models import ALL, AnnounceType, Paper, Summary, SummaryStatus
 from digest_pipeline.site.charts import CHARTS, chart_svg
 from digest_pipeline.translation.languages import Language
 
@@ -40,7 +40,7 @@ def day_numbers(day: date, papers: Sequence[Paper], summaries: Mapping[str, Mapp
 
     `new_timed`: new papers whose submission time is known; `held_days`: of those submitted before the listing's
     window, the days from submission to listing date (US Eastern), ascending. `languages`: per tag the papers
-    translated and not, tokens, US dollars (null where no price is known), papers without price, flags by code.
+    translated, not, and in the original by choice, tokens, US dollars (null where no price is known), papers without price, flags by code.
     """
     new = [paper for paper in papers if paper.announce_type is AnnounceType.NEW and paper.submitted_at_utc is not None]
     opens = calendar.window(day).opens_utc if new else None
@@ -54,12 +54,14 @@ def day_numbers(day: date, papers: Sequence[Paper], summaries: Mapping[str, Mapp
 
 def _language_numbers(papers: Sequence[Paper], by_id: Mapping[str, Summary]) -> dict[str, Any]:
     rows = [by_id[paper.arxiv_id] for paper in papers if paper.arxiv_id in by_id]
-    translated = sum(row.is_translated for row in rows)
+    statuses = Counter(row.status for row in rows)
+    translated, original = statuses[SummaryStatus.TRANSLATED], statuses[SummaryStatus.ORIGINAL]
     asked = [row for row in rows if row.input_tokens or row.output_tokens]
     costs = [row.cost_usd for row in asked if row.cost_usd is not None]
     return {
         "translated": translated,
-        "untranslated": len(papers) - translated,
+        "untranslated": len(papers) - translated - original,
+        "original": original,
         "input_tokens": sum(row.input_tokens for row in rows),
         "output_tokens": sum(row.output_tokens for row in rows),
         "cost_usd": round(sum(costs), 6) if costs or not asked else None,
@@ -73,6 +75,7 @@ def _language_numbers(papers: Sequence[Paper], by_id: Mapping[str, Summary]) -> 
 CSV_COLUMNS = (
     "listing_date", "announced", "papers", "new", "cross", "replace", "replace_cross", "new_timed", "held", "held_median_days",
     "held_longest_days", "translated", "untranslated", "input_tokens", "output_tokens", "cost_usd", "unpriced", "flags",
+    "original",
 )  # fmt: skip
 _SUMMED = (
     "announced",
@@ -84,12 +87,13 @@ _SUMMED = (
     "new_timed",
     "translated",
     "untranslated",
+    "original",
     "input_tokens",
     "output_tokens",
     "unpriced",
 )
 _NO_LANGUAGE: Mapping[str, Any] = {
-    "translated": 0, "untranslated": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "unpriced": 0, "flags": {},
+    "translated": 0, "untranslated": 0, "original": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "unpriced": 0, "flags": {},
 }  # fmt: skip
 
 
@@ -113,7 +117,7 @@ def day_table(days: Mapping[date, DayCounts], tag: str) -> pd.DataFrame:
 
 
 def _row(day: date, one: DayCounts, tag: str) -> dict[str, Any]:
-    own = dict(one.numbers.get("languages", {}).get(tag, _NO_LANGUAGE))
+    own = {**_NO_LANGUAGE, **one.numbers.get("languages", {}).get(tag, {})}
     by_type = {kind.value.replace("-", "_"): one.counts.get(ALL, {}).get(kind.value, 0) for kind in AnnounceType}
     return {
         "listing_date": day.isoformat(),
@@ -251,16 +255,25 @@ def _words(language: Language) -> Callable[[str], str]:
 
 def _table(first: str, rows: pd.DataFrame, language: Language) -> NumbersTable:
     words = _words(language)
-    names = ("held_share", "held_median_days", "held_longest_days", "untranslated", "input_tokens", "output_tokens", "cost_usd")
+    held = ("held_share", "held_median_days", "held_longest_days")
+    by_choice = bool(rows["original"].any())
     types = [language.label("digest", kind.value) for kind in AnnounceType]
     return NumbersTable(
         words("numbers"),
-        (first, words("papers"), *types, *(f"{words('held')}: {words(n)}" if n.startswith("held") else words(n) for n in names)),
-        tuple(tuple(_cells(row, language)) for row in reversed(rows.to_dict("records"))),
+        (
+            first,
+            words("papers"),
+            *types,
+            *(f"{words('held')}: {words(name)}" for name in held),
+            words("untranslated"),
+            *([language.label("digest", "original")] if by_choice else []),
+            *(words(name) for name in ("input_tokens", "output_tokens", "cost_usd")),
+        ),
+        tuple(tuple(_cells(row, language, by_choice)) for row in reversed(rows.to_dict("records"))),
     )
 
 
-def _cells(row: Mapping[Any, Any], language: Language) -> Iterator[str]:
+def _cells(row: Mapping[Any, Any], language: Language, by_choice: bool) -> Iterator[str]:
     words = _words(language)
     yield row["listing_date"]
     yield _number(row["papers"], language) if row["announced"] or row["papers"] else words("no_announcement")
@@ -268,7 +281,7 @@ def _cells(row: Mapping[Any, Any], language: Language) -> Iterator[str]:
         yield _number(row[kind.value.replace("-", "_")], language)
     for name, pattern in (("held_share", "0.0"), ("held_median_days", "0.#"), ("held_longest_days", "#,##0")):
         yield "–" if pd.isna(row[name]) else _number(row[name], language, pattern)
-    for name in ("untranslated", "input_tokens", "output_tokens"):
+    for name in ("untranslated", *(["original"] if by_choice else []), "input_tokens", "output_tokens"):
         yield _number(row[name], language)
     cost, unpriced = row["cost_usd"], row["unpriced"]
     in_words = words("unknown") if pd.isna(cost) else _number(cost, language, "0.0000" if cost < 1 else "#,##0.00")

@@ -89,7 +89,8 @@ class PaperView:
     kind: AnnounceType
     kind_name: str
     is_translated: bool
-    is_deferred: bool
+    state: str
+    """The word for why there is no translation, a key of the labels: `untranslated`, `deferred`, `original`; empty where there is one."""
     is_withdrawn: bool
     title: Markup
     title_lang: str
@@ -146,7 +147,7 @@ def _paper_view(entry: DigestEntry, language: Language, matches: tuple[WatchMatc
         kind=paper.announce_type,
         kind_name=shown.kind,
         is_translated=summary.is_translated,
-        is_deferred=summary.status is SummaryStatus.DEFERRED,
+        state=render.state_of(summary),
         is_withdrawn=paper.is_withdrawn,
         title=_within_a_link(inline_html(shown.title)),
         title_lang=shown.title_lang,
@@ -258,6 +259,8 @@ class DayView:
     watch_lists: tuple[Choice, ...]
     total: int
     untranslated: int
+    original: int
+    """Listed in the original by choice; not in `untranslated`."""
     sections: tuple[Section, ...]
     ledger: DayLedger | None
     models: tuple[str, ...]
@@ -279,6 +282,7 @@ def day_view(day: Day, language: Language, configured: Sequence[str]) -> DayView
     views = {e.paper.arxiv_id: paper_view(e, language, day.matches.get(e.paper.arxiv_id, ())) for e in entries}
     shown = shown_categories(day, configured)
     sections = tuple(_sections(day, views, language, shown))
+    original = sum(e.summary.status is SummaryStatus.ORIGINAL for e in entries)
     return DayView(
         day=day.day,
         title=day_in_words(day.day, language),
@@ -290,7 +294,8 @@ def day_view(day: Day, language: Language, configured: Sequence[str]) -> DayView
         categories=tuple(_category_choices(day, shown, {one.id for one in sections})),
         watch_lists=tuple(_watch_choices(views.values())),
         total=len(entries),
-        untranslated=sum(not e.summary.is_translated for e in entries),
+        untranslated=sum(not e.summary.is_translated for e in entries) - original,
+        original=original,
         sections=sections,
         ledger=day.ledger_of(language.tag),
         models=tuple(sorted({e.summary.model for e in entries if e.summary.is_translated and e.summary.model})),

@@ -6,8 +6,9 @@ What does not live here: the Batch API itself (`batch/`), and who asks for the d
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 
 from digest_pipeline.render.reading import read_papers
 from digest_pipeline.settings import BatchMode
@@ -26,12 +27,20 @@ def sends_batches(mode: BatchMode, *, is_backfill: bool) -> bool:
     return mode is BatchMode.ALWAYS or (mode is BatchMode.BACKFILL and is_backfill)
 
 
-def submit_day(day: date, storage: Storage, languages: Sequence[Language], translator: Translator) -> str:
-    """Sends the day's papers that are not paid for through the endpoint's Batch API; says so in a sentence.
+def submit_day(
+    day: date,
+    storage: Storage,
+    languages: Sequence[Language],
+    translator: Translator,
+    ranks: Mapping[str, int] = MappingProxyType({}),
+    chosen: Collection[str] | None = None,
+) -> str:
+    """Sends the day's papers that are not paid for through the endpoint's Batch API; says so in a sentence. `ranks` and `chosen` as in `translate_day`.
 
     They stay `deferred` until `collect_batches` has the answers. Raises EndpointConfigurationError for an endpoint without it.
     """
-    sent = submit(iter(read_papers(storage, day)), languages, translator)
+    papers = [paper for paper in read_papers(storage, day) if chosen is None or paper.arxiv_id in chosen]
+    sent = submit(sorted(papers, key=lambda paper: ranks.get(paper.arxiv_id, len(papers))), languages, translator)
     words = (
         f"{sent.submitted} questions sent in {sent.batches} batches, {sent.already_known} known before, {sent.left_to_ask} left to the ordinary run"
     )

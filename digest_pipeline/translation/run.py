@@ -13,10 +13,9 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TypeVar
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
 from digest_pipeline.models import Paper, Summary, SummaryStatus
@@ -27,6 +26,7 @@ from digest_pipeline.translation.cache.records import CachedAnswer, Lease, Quara
 from digest_pipeline.translation.cache.threads import StoreThreads
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.session import Session
+from digest_pipeline.translation.outcome import Progress, TranslationOutcome
 from digest_pipeline.translation.prompts import build_request
 from digest_pipeline.translation.reservations import BudgetReached, Stopping
 from digest_pipeline.translation.tasks import TranslationResult, TranslationTask, chunked, keys_of, result_of, validate_cached
@@ -35,51 +35,10 @@ from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _LOOK_UP = 50  # papers whose answers are looked up together, between two turns of the event loop
 _LOOK_AGAIN_SECONDS = 1.0  # for answers that another run is asking for
 _FEW = 2
 _MANY = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is. One count for each paper and language; `str()` gives the line for a log."""
-
-    done: int
-    total: int
-    reused: int
-    requests: int
-    cost_usd: float | None
-    """Of this run, so far; None where an answer's price is unknown."""
-    waiting_for_others: int
-
-    def __str__(self) -> str:
-        cost = "cost unknown" if self.cost_usd is None else f"${self.cost_usd:.4f}"
-        waiting = f", {self.waiting_for_others} asked by another run" if self.waiting_for_others else ""
-        return f"{self.done} of {self.total} papers, {self.reused} reused, {self.requests} requests, {cost}{waiting}"
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationOutcome:
-    """All summaries, and what this run paid. Tokens and cost are of this run, rejected answers included."""
-
-    summaries: dict[str, list[Summary]]
-    """By language tag; one a paper, in the papers' order."""
-    asked: int
-    """Papers this run paid for."""
-    reused: int
-    """Papers whose answer was there already."""
-    requests: int
-    """Requests sent, failed ones included."""
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
-    """0.0 where nothing was paid, None where a price was unknown."""
-    by_status: dict[SummaryStatus, int] = field(default_factory=dict)
-    missing: str = ""
-    """Why papers are deferred for money, in a sentence; empty where none is."""
 
 
 def translate_papers(
@@ -88,15 +47,18 @@ def translate_papers(
     translator: Translator,
     *,
     ranks: Mapping[str, int] = MappingProxyType({}),
+    chosen: Collection[str] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> TranslationOutcome:
     """One summary for each paper and language. `progress` is called every few seconds, in a thread, and once at the end.
+
+    Of papers whose id is not in `chosen` (None: all are), what is paid already is used, and nothing is asked.
 
     Raises SettingsError (a budget without a price), EndpointConfigurationError, EndpointUnavailable or AnswerStoreError; what was
     answered until then is kept, and the next run asks for the rest only.
     """
     with translator.session() as session:
-        run = _Run(papers, languages, translator, session, ranks, progress)
+        run = _Run(papers, languages, translator, session, ranks, chosen, progress)
         outcome = session.run(run.go())
     progress(run.so_far())
     return outcome
@@ -110,6 +72,7 @@ class _Run:
         translator: Translator,
         session: Session,
         ranks: Mapping[str, int],
+        chosen: Collection[str] | None,
         progress: Callable[[Progress], None],
     ) -> None:
         self._papers = papers
@@ -117,6 +80,7 @@ class _Run:
         self._translator = translator
         self._session = session
         self._ranks = ranks
+        self._chosen = chosen
         self._report = progress
         self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
         self._total = len(papers) * len(languages)
@@ -125,7 +89,7 @@ class _Run:
         self._waiting: dict[str, TranslationTask] = {}
         """Those of them that another run holds."""
         self._all_looked_up = False
-        self._done = self._asked = self._reused = self._kept = 0
+        self._done = self._asked = self._reused = self._kept = self._by_choice = 0
         self._missing = ""
         self._quarantined_today: dict[str, Quarantine] = {}
         self._new_quarantines: list[Quarantine] = []
@@ -230,6 +194,8 @@ class _Run:
             result = await self._from_store(task, answers)
             if result is None and not batched.isdisjoint(task.keys):
                 result = _deferred(task, QualityFlag(FlagCode.BATCH_OPEN, "the answer is awaited from the endpoint's Batch API"))
+            if result is None and self._chosen is not None and all(paper.arxiv_id not in self._chosen for paper, _ in task.places):
+                result = TranslationResult(SummaryStatus.ORIGINAL, (), "", task.prompt.prompt_sha256)
             if result is None:
                 result = await self._quarantined_before(task)
             if result is None:
@@ -350,7 +316,8 @@ class _Run:
             self._done += 1
             self._reused += mine.from_cache
             self._kept += mine.from_cache and mine.status is SummaryStatus.TRANSLATED
-            self._asked += mine.status is not SummaryStatus.DEFERRED and not mine.from_cache
+            self._by_choice += mine.status is SummaryStatus.ORIGINAL
+            self._asked += mine.status.is_of_an_answer and not mine.from_cache
         del self._open[task.key]
         self._maybe_finished()
 
@@ -360,7 +327,7 @@ class _Run:
 
     def _few_are_left(self) -> bool:
         """At the end of a day, a paper that the endpoint cannot stomach must not look like a dead endpoint."""
-        return self._all_looked_up and len(self._open) <= _FEW and self._done >= _MANY
+        return self._all_looked_up and len(self._open) <= _FEW and self._done - self._by_choice >= _MANY
 
     async def _tell(self) -> None:
         """In a thread: what is told may be written to a slow log, and no request shall wait for it."""

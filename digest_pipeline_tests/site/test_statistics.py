@@ -69,6 +69,7 @@ def test_cost_tokens_and_flags_are_summed_and_an_unknown_price_is_not_zero() -> 
     assert own == {
         "translated": 2,
         "untranslated": 1,
+        "original": 0,
         "input_tokens": 1800,
         "output_tokens": 800,
         "cost_usd": 0.001,

@@ -47,7 +47,7 @@ def digest_files(
                 **{
                     f"{name} ({row.language})": getattr(row, name)
                     for row in written.whole
-                    for name in ("announced", "fetched", "translated", "untranslated", "rendered")
+                    for name in ("announced", "fetched", "translated", "untranslated", "original", "rendered")
                 },
             },
             **more,

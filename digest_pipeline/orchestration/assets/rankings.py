@@ -18,6 +18,7 @@ from digest_pipeline.ranking.lookup import AskArxiv, asks, nobody
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import load_profiles
 from digest_pipeline.ranking.rankings import rank_for_profile
+from digest_pipeline.render.watch_lists import load_watch_lists
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
 
@@ -38,10 +39,10 @@ def rankings(context: dg.AssetExecutionContext, storage: dg.ResourceParam[Storag
     ranked, failed, unusable = 0, [], 0
     with errors_as_failures(context):
         profiles = load_profiles(settings.profiles_file)
-        at_hand = PapersAtHand(storage)
+        at_hand, watch_lists = PapersAtHand(storage), load_watch_lists(settings.watch_file)
         for profile in profiles:
             try:
-                problems = rank_for_profile(storage, at_hand, day, profile, settings.profiles_file.parent, _ask(context, settings))
+                problems = rank_for_profile(storage, at_hand, day, profile, settings.profiles_file.parent, _ask(context, settings), watch_lists)
             except DigestError as error:  # one reader's library is no reason for another's to wait; its words may quote the library
                 failed.append(profile.name)
                 context.log.warning(

@@ -16,7 +16,7 @@ from digest_pipeline.orchestration.assets import GROUP, OWNER, PAPERS, SUMMARIES
 from digest_pipeline.orchestration.failures import backfill_of, errors_as_failures
 from digest_pipeline.orchestration.metadata import column_schema, metadata, preview
 from digest_pipeline.orchestration.partitions import day_of
-from digest_pipeline.ranking.rankings import best_ranks
+from digest_pipeline.ranking.rankings import best_ranks, chosen_for_translation
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.batch_days import collect_batches, sends_batches, submit_day
 from digest_pipeline.translation.day import translate_day
@@ -49,15 +49,17 @@ def translated_summaries(
     day = day_of(context.partition_key)
     with errors_as_failures(context):
         _collect_what_came_back(context, storage, translator)
+        ranks, chosen = best_ranks(storage, day), chosen_for_translation(storage, day, digest_options.translated_best)
         if sends_batches(digest_options.batch, is_backfill=backfill_of(context.run) is not None):
-            context.log.info("batch: %s", submit_day(day, storage, digest_options.languages, translator))
+            context.log.info("batch: %s", submit_day(day, storage, digest_options.languages, translator, ranks, chosen))
         outcome = translate_day(
             day,
             storage,
             digest_options.languages,
             translator,
             progress=lambda so_far: context.log.info("%s", so_far),
-            ranks=best_ranks(storage, day),
+            ranks=ranks,
+            chosen=chosen,
         )
     every = [summary for rows in outcome.summaries.values() for summary in rows]
     by_status = Counter(summary.status for summary in every)
@@ -79,7 +81,7 @@ def translated_summaries(
             },
             preview=preview(_untranslated(every)),
         ),
-        check_results=_checks(len(every), by_status),
+        check_results=_checks(len(every) - by_status[SummaryStatus.ORIGINAL], by_status),
     )
 
 
@@ -95,13 +97,14 @@ def _collect_what_came_back(context: dg.AssetExecutionContext, storage: Storage,
 
 
 def _untranslated(summaries: Sequence[Summary]) -> pd.DataFrame:
-    rows = [s for s in summaries if s.status is not SummaryStatus.TRANSLATED]
+    rows = [s for s in summaries if s.status not in (SummaryStatus.TRANSLATED, SummaryStatus.ORIGINAL)]
     return pd.DataFrame(
         [{"paper": f"{s.arxiv_id}v{s.version}", "language": s.language, "status": s.status.value, "why": "; ".join(s.flags)} for s in rows]
     )
 
 
 def _checks(total: int, by_status: Mapping[SummaryStatus, int]) -> list[dg.AssetCheckResult]:
+    """`total` without what is listed in the original by choice."""
     quarantined, deferred = by_status[SummaryStatus.QUARANTINED], by_status[SummaryStatus.DEFERRED]
     return [
         checks.result(
