@@ -8,6 +8,7 @@ recovers silently from torn XML.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,11 @@ class Arxiv:
             found += self._ask(ids=versioned_ids[start : start + IDS_PER_REQUEST])
         return found
 
+    def papers_by(self, author: str, most: int) -> list[ApiRecord]:
+        """At most `most` papers that arXiv finds under an author's name, newest first; it takes names loosely. Raises ArxivUnavailable."""
+        name = " ".join(re.sub(r"[\"():]", " ", author).split())
+        return self._ask(query=f'au:"{name}"', most=most)
+
     @property
     def raw_responses(self) -> list[RawResponse]:
         """The API's answers that were not taken yet, oldest first; their `content` is an `atom.ApiPage`."""
@@ -91,8 +97,8 @@ class Arxiv:
         taken, self._api.raw_responses = self._api.raw_responses, []
         return taken
 
-    def _ask(self, *, query: str = "", ids: Sequence[str] = ()) -> list[ApiRecord]:
-        """Each version once. Raises ArxivUnavailable where a page between others is empty."""
+    def _ask(self, *, query: str = "", ids: Sequence[str] = (), most: int | None = None) -> list[ApiRecord]:
+        """Each version once, oldest first; of at most `most` the newest first. Raises ArxivUnavailable where a page between others is empty."""
         import arxiv  # with lxml, half a second; only runs that ask pay it
 
         class Client(arxiv.Client):  # type: ignore[misc]  # the package has no types
@@ -108,10 +114,14 @@ class Arxiv:
                 return SimpleNamespace(header=SimpleNamespace(total_results=page.total), results=[*page.records, *[None] * page.unreadable])
 
         adapter = self._api
-        client = Client(page_size=RESULTS_PER_PAGE, delay_seconds=0, num_retries=0)
+        client = Client(page_size=min(most or RESULTS_PER_PAGE, RESULTS_PER_PAGE), delay_seconds=0, num_retries=0)
         client.query_url_format = self._api_url + "?{}"
         search = arxiv.Search(
-            query=query, id_list=list(ids), max_results=None, sort_by=arxiv.SortCriterion.SubmittedDate, sort_order=arxiv.SortOrder.Ascending
+            query=query,
+            id_list=list(ids),
+            max_results=most,
+            sort_by=arxiv.SortCriterion.SubmittedDate,
+            sort_order=arxiv.SortOrder.Descending if most else arxiv.SortOrder.Ascending,
         )
         with polite_session(adapter) as client._session:
             try:

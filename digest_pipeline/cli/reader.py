@@ -19,7 +19,7 @@ from digest_pipeline.clients import arxiv_client, open_storage, utc_now
 from digest_pipeline.errors import ArxivUnavailable, SettingsError, SourceError
 from digest_pipeline.ranking.features import Document
 from digest_pipeline.ranking.library import Library, Problem, read_library
-from digest_pipeline.ranking.lookup import AskArxiv, KnownPapers, asks, documents_of, nobody
+from digest_pipeline.ranking.lookup import AskArxiv, KnownPapers, asks, documents_of, nobody, papers_that_arxiv_has_by
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import Profile, find_profile, load_profiles
 from digest_pipeline.ranking.rank import RankedPaper, Ranker, Taste
@@ -200,28 +200,41 @@ def check(name: str | None) -> int:
 
 @profile.command()
 @click.argument("name", required=False)
-@click.option("--author", metavar="NAME", help="Begin with this author's papers at hand.")
-@click.option("--count", default=10, show_default=True, help="So many papers.")
+@click.option("--author", metavar="NAME", help="An author's papers, at hand and as arXiv has them, which is asked once.")
+@click.option("--count", default=10, show_default=True, help="So many papers, of those that are worth a judgement.")
 def suggest(name: str | None, author: str | None, count: int) -> int:
-    """Name the papers at hand that are most worth a judgement, to begin a profile with."""
+    """Name the papers at hand that are most worth a judgement, or an author's, to begin a profile with.
+
+    What is printed is a list of ids as `library` takes it.
+    """
     from digest_pipeline.ranking.suggest import papers_by_author, papers_worth_a_judgement
 
     settings, storage = load_settings(), open_storage(load_settings())
     at_hand = PapersAtHand(storage)
-    if not at_hand.days:
-        raise SourceError("no listing day is at hand", hint="`digest run` makes one")
     if author:
-        papers = papers_by_author(at_hand, author)
-    else:
+        papers = papers_by_author(at_hand, author, _as_arxiv_has_them(author, settings, storage))
+    elif at_hand.days:
         profiles = load_profiles(settings.profiles_file)
         taste = None
         if name or len(profiles) == 1:
             chosen = find_profile(profiles, name)
             taste = _taste(settings, storage, at_hand, chosen).taste
         papers = papers_worth_a_judgement(at_hand, taste, count)
+    else:
+        raise SourceError("no listing day is at hand", hint="`digest run` makes one; `--author NAME` asks arXiv instead")
     for paper in papers:
-        click.echo(f"{paper.key:12} {paper.title}")
-    click.echo(
-        f"\n`digest vote ID like` or `dislike` says which are yours{f' (--profile {name})' if name else ''}" if papers else "none is found", err=True
-    )
+        click.echo(f"{paper.key:12} # {paper.title}")
+    for_whom = f" (--profile {name})" if name else ""
+    hint = f"`digest vote ID like` or `dislike` says which are yours{for_whom}; or keep this list in a file and name it as `library`"
+    click.echo(f"\n{hint}" if papers else "none is found", err=True)
     return OK if papers else FAILED
+
+
+def _as_arxiv_has_them(author: str, settings: Settings, storage: Storage) -> list[Document]:
+    if settings.is_sample:
+        return []
+    try:
+        return papers_that_arxiv_has_by(author, storage, arxiv_client(settings))
+    except (ArxivUnavailable, SourceError) as error:
+        click.echo(f"! arXiv was not able to say now what else there is by {author}: {error}", err=True)
+        return []

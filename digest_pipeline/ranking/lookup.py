@@ -5,14 +5,18 @@ What lives here: which text is taken from where, and keeping what arXiv said. Wh
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 
 from digest_pipeline.arxiv.api import Arxiv
+from digest_pipeline.arxiv.atom import ApiRecord
 from digest_pipeline.ranking.features import Document
 from digest_pipeline.ranking.library.entry import LibraryEntry
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.storage import Storage
+
+_MOST_OF_AN_AUTHOR = 200
 
 AskArxiv = Callable[[Sequence[str]], Iterable[Document]]
 """Ids without version → the papers that arXiv knows."""
@@ -20,7 +24,7 @@ AskArxiv = Callable[[Sequence[str]], Iterable[Document]]
 
 def asks(arxiv: Arxiv) -> AskArxiv:
     """Questions to arXiv's API within its pace."""
-    return lambda ids: [Document(r.arxiv_id, r.title, r.abstract, r.authors, r.categories) for r in arxiv.records(ids)]
+    return lambda ids: [_document_of(record) for record in arxiv.records(ids)]
 
 
 def nobody(_: Sequence[str]) -> Iterable[Document]:
@@ -46,17 +50,34 @@ class KnownPapers:
         return found | asked
 
     def _kept(self) -> dict[str, Document]:
-        if not self._file or not self._storage.exists(self._file):
-            return {}
-        rows = [json.loads(line) for line in self._storage.read_text(self._file).splitlines()]
-        return {r["arxiv_id"]: Document(r["arxiv_id"], r["title"], r["abstract"], tuple(r["authors"]), tuple(r["categories"])) for r in rows}
+        return {document.key: document for document in _read(self._storage, self._file)} if self._file else {}
 
     def _keep(self, documents: dict[str, Document]) -> None:
-        rows = [
-            {"arxiv_id": d.key, "title": d.title, "abstract": d.abstract, "authors": d.authors, "categories": d.categories}
-            for _, d in sorted(documents.items())
-        ]
-        self._storage.write_text(self._file, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+        _write(self._storage, self._file, [document for _, document in sorted(documents.items())])
+
+
+def papers_that_arxiv_has_by(author: str, storage: Storage, arxiv: Arxiv) -> list[Document]:
+    """The author's newest papers, asked for once and kept (`private/_authors/`); arXiv takes names loosely. Raises ArxivUnavailable."""
+    file = f"private/_authors/{hashlib.sha256(' '.join(author.casefold().split()).encode()).hexdigest()[:16]}.jsonl"
+    found = _read(storage, file)
+    if not found and (found := [_document_of(record) for record in arxiv.papers_by(author, _MOST_OF_AN_AUTHOR)]):
+        _write(storage, file, found)
+    return found
+
+
+def _document_of(record: ApiRecord) -> Document:
+    return Document(record.arxiv_id, record.title, record.abstract, record.authors, record.categories)
+
+
+def _read(storage: Storage, file: str) -> list[Document]:
+    """Empty where there is no such file."""
+    rows = [json.loads(line) for line in storage.read_text(file).splitlines()] if storage.exists(file) else []
+    return [Document(r["arxiv_id"], r["title"], r["abstract"], tuple(r["authors"]), tuple(r["categories"])) for r in rows]
+
+
+def _write(storage: Storage, file: str, documents: Iterable[Document]) -> None:
+    rows = ({"arxiv_id": d.key, "title": d.title, "abstract": d.abstract, "authors": d.authors, "categories": d.categories} for d in documents)
+    storage.write_text(file, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
 
 
 def documents_of(entries: Sequence[LibraryEntry], known: KnownPapers) -> tuple[Document, ...]:

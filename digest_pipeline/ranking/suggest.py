@@ -5,21 +5,26 @@ What lives here: choosing among the papers at hand. What does not: asking arXiv,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from digest_pipeline.models import id_sort_key
 from digest_pipeline.ranking.features import Document
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.rank import Ranker, Taste
 from digest_pipeline.text import without_accents
 
 
-def papers_by_author(at_hand: PapersAtHand, name: str) -> list[Document]:
-    """The papers at hand by an author of that name, newest id first; accents and case do not matter."""
+def papers_by_author(at_hand: PapersAtHand, name: str, others: Iterable[Document] = ()) -> list[Document]:
+    """The papers at hand, and among `others`, by an author of that name, newest id first. Accents and case do not matter, and a first
+    name may be its initial: `A. Lovelace` and `Ada Lovelace` are taken for one person."""
     wanted = _folded(name)
-    found = {paper.key: paper for day in at_hand.days for paper in at_hand.of_day(day) if any(_folded(author) == wanted for author in paper.authors)}
-    return [found[key] for key in sorted(found, reverse=True)]
+    papers = [*others, *(paper for day in at_hand.days for paper in at_hand.of_day(day))]
+    found = {paper.key: paper for paper in papers if any(_are_one(_folded(author), wanted) for author in paper.authors)}
+    return [found[key] for key in sorted(found, key=id_sort_key, reverse=True)]
 
 
 def papers_worth_a_judgement(at_hand: PapersAtHand, taste: Taste | None, count: int) -> list[Document]:
@@ -42,5 +47,12 @@ def papers_worth_a_judgement(at_hand: PapersAtHand, taste: Taste | None, count: 
     return [papers[key] for key in dict.fromkeys(chosen)]
 
 
-def _folded(name: str) -> str:
-    return " ".join(without_accents(name).casefold().replace(".", " ").split())
+def _folded(name: str) -> list[str]:
+    return without_accents(name).casefold().replace(".", " ").split()
+
+
+def _are_one(author: list[str], wanted: list[str]) -> bool:
+    if not author or not wanted or author[-1] != wanted[-1]:
+        return False
+    first, other = author[0], wanted[0]
+    return first == other or (1 in (len(first), len(other)) and first[0] == other[0])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from digest_pipeline.cli import main
+from digest_pipeline.ranking.features import Document
+from digest_pipeline.ranking.library import read_library
+from digest_pipeline.ranking.papers_at_hand import PapersAtHand
+from digest_pipeline.ranking.suggest import papers_by_author
 from digest_pipeline.ranking.votes import Vote, read_votes
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.ranking.test_profiles import bibtex, write_papers
+from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days
 from digest_pipeline_tests.support.tastes import library_of, papers_of_all_fields
 
 
@@ -83,3 +88,44 @@ def test_profile_check_show_and_suggest(folder: Path, capsys: pytest.CaptureFixt
     author = papers_of_all_fields(60, seed=2, first=200)[0].authors[0]
     assert main(["profile", "suggest", "--author", author.upper()]) == 0
     assert "2606.00200" in capsys.readouterr().out
+
+
+def test_an_authors_papers_are_asked_of_arxiv_once_and_make_a_library(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = generate_days(date(2026, 5, 1), date(2026, 5, 20), papers_per_day=20)
+    author = days[0].block[0].authors[0]
+    (folder / "empty").mkdir()
+    with FakeArxiv(days, now=datetime(2026, 6, 10, tzinfo=UTC)) as arxiv:
+        monkeypatch.setenv("DIGEST_ARXIV_API_URL", arxiv.api_url)
+        monkeypatch.setenv("DIGEST_ARXIV_LOCK_DIR", str(folder))
+        monkeypatch.setenv("DIGEST_DATA_DIR", str(folder / "empty"))  # a newcomer has no listing yet
+        assert main(["profile", "suggest", "--author", author]) == 0
+        said = capsys.readouterr().out
+        assert main(["profile", "suggest", "--author", author]) == 0
+        assert capsys.readouterr().out == said
+        assert len(arxiv.requests) == 1
+        assert main(["profile", "suggest", "--author", "Nobody Whatsoever"]) == 1
+    found = {line.split()[0] for line in said.splitlines()}
+    mine = {paper.arxiv_id for day in days for paper in day.block if author in paper.authors}
+    assert mine <= found
+    (folder / "mine.txt").write_text(said)
+    library = read_library(folder / "mine.txt")
+    assert {entry.arxiv_id for entry in library.entries} == found
+    assert library.problems == ()
+
+
+def test_where_arxiv_does_not_answer_an_authors_papers_at_hand_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    author = papers_of_all_fields(60, seed=2, first=200)[0].authors[0]
+    assert main(["profile", "suggest", "--author", author]) == 0
+    said = capsys.readouterr()
+    assert "2606.00200" in said.out
+    assert "arXiv was not able to say now" in said.err
+
+
+@pytest.mark.parametrize(
+    ("author", "found"), [("Ada Lovelace", True), ("A. Lovelace", True), ("ADA LOVELACE", True), ("Bob Lovelace", False), ("Ada King", False)]
+)
+def test_a_name_may_be_written_with_its_initial(folder: Path, author: str, found: bool) -> None:
+    paper = Document("2601.00001", "T", "A", ("Ada M. Lovelace", "Someone Else"))
+    assert bool(papers_by_author(PapersAtHand(Storage(folder / "none")), author, [paper])) is found

@@ -264,7 +264,7 @@ Condition = Callable[[GeneratedPaper, tuple[str, ...]], bool]
 
 
 class _QueryParser:
-    """`field:value` joined by AND, OR, ANDNOT and parentheses, as far as this project asks: dates and categories."""
+    """`field:value` joined by AND, OR, ANDNOT and parentheses, as far as this project asks: dates, categories and authors."""
 
     _TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<joint>ANDNOT|AND|OR)\b|(?P<term>\w+:(?:\[[^\]]*\]|\"[^\"]*\"|[^\s()]+)))")
 
@@ -303,6 +303,9 @@ class _QueryParser:
         if name == "cat":
             pattern = re.compile(re.escape(value).replace(r"\*", ".*"))
             return lambda _paper, categories: any(pattern.fullmatch(category) for category in categories)
+        if name == "au":  # loosely, as arXiv does: any author who has every word of the name
+            words = set(value.strip('"').lower().replace(".", " ").split())
+            return lambda paper, _: any(words <= set(author.lower().replace(".", " ").split()) for author in paper.authors)
         raise _QueryError(f"the stand-in does not know {token!r}")
 
 
