@@ -7,6 +7,8 @@ Three states, as everywhere in the pipeline, and the Dagster mechanism that each
     transient            Failure, retried by the stage's own RetryPolicy
     permanent            Failure(allow_retries=False) with what to do: no retry can help until somebody acts
 
+Anything else is a bug, and fails at once too: a RetryPolicy of its own accord would try every exception again.
+
 `run_retries` of the instance is a fourth thing: it starts a crashed run again, and never one that ended by these.
 """
 
@@ -26,6 +28,7 @@ SCHEDULED = "digest/scheduled"
 """Run tag of runs that the schedule or a sensor started: they are asked for again, so they need not wait."""
 BACKFILL = "digest/backfill"
 """Run tag of the runs of one `digest backfill`."""
+A_BUG = "this should not happen: report it with the traceback below; what was fetched and paid for is kept"
 NOT_PUBLISHED = NotPublishedYet.__name__
 MET_BY_EVERY_DAY = frozenset(error.__name__ for error in (EndpointConfigurationError, EndpointUnavailable, AnswerStoreError, StorageError))
 """The next day would meet the same: `digest backfill` stops, and no answer is paid for that nothing could keep."""
@@ -38,25 +41,30 @@ class StopRequested(dg.DagsterError, DagsterExecutionInterruptedError):
 
 @contextmanager
 def errors_as_failures(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> Iterator[None]:
-    """Our errors in this block end the step as the table above says; others are bugs and keep their traceback."""
+    """Our errors in this block end the step as the table above says; a bug ends it at once, with its traceback."""
+    stage, day = _stage_of(context), context.partition_key if context.has_partition_key else None
     try:
         yield
     except (DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
         raise StopRequested("the run was told to stop; what was fetched and paid for is kept") from error
+    except (dg.RetryRequested, dg.Failure):
+        raise
     except DigestError as error:
-        raise failure_of(error, stage=_stage_of(context), day=context.partition_key if context.has_partition_key else None) from None
+        raise failure_of(error, stage=stage, day=day) from None
+    except Exception as error:  # nothing is swallowed: the traceback stays as the cause
+        raise failure_of(DigestError(f"{type(error).__name__}: {error}", hint=A_BUG), stage=stage, day=day, name=type(error).__name__) from error
 
 
 def _stage_of(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> str:
     return (context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context).op_handle.name
 
 
-def failure_of(error: DigestError, *, stage: str, day: str | None, allow_retries: bool | None = None) -> dg.Failure:
-    """Retried by the stage's policy where the error says that waiting helps, unless told otherwise."""
+def failure_of(error: DigestError, *, stage: str, day: str | None, allow_retries: bool | None = None, name: str = "") -> dg.Failure:
+    """Retried by the stage's policy where the error says that waiting helps, unless told otherwise; `name` in place of its class."""
     where = f"{stage} of {day}" if day else stage
     return dg.Failure(
         f"{where}: {error}",
-        metadata={"stage": stage, "error": type(error).__name__, "what happened": error.message, "what to do": error.hint},
+        metadata={"stage": stage, "error": name or type(error).__name__, "what happened": error.message, "what to do": error.hint},
         allow_retries=error.retryable if allow_retries is None else allow_retries,
     )
 

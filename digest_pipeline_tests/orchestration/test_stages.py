@@ -16,6 +16,7 @@ from digest_pipeline.markdown.digests import write_digests
 from digest_pipeline.markdown.render import render_digest
 from digest_pipeline.models import DayLedger, DigestEntry, ListingInfo
 from digest_pipeline.orchestration.assets import DIGESTS, SITE
+from digest_pipeline.orchestration.failures import cause_of
 from digest_pipeline.papers.ledger import read_ledger
 from digest_pipeline.papers.table import write_papers
 from digest_pipeline.sample import SAMPLE_DAY
@@ -77,3 +78,25 @@ def test_pages_without_a_search_index_are_published_with_a_warning(clients: Clie
         assert result.success
         assert not checks_of(instance, result)["the_pages_can_be_searched"]
     assert clients.storage.exists("site/index.html")
+
+
+@pytest.mark.parametrize("stage", ["papers", "translated_summaries", "digest_files"])
+def test_a_bug_fails_its_stage_at_once_with_its_traceback(stage: str, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    translated_sample(clients)
+    function = {"papers": "write_papers", "translated_summaries": "translate_day", "digest_files": "write_digests"}[stage]
+    raised: list[Exception] = []
+
+    def broken(*_: object, **__: object) -> None:
+        raised.append(KeyError("no_such_column"))
+        raise raised[-1]
+
+    monkeypatch.setattr(f"digest_pipeline.orchestration.assets.{stage}.{function}", broken)
+    with dg.DagsterInstance.ephemeral() as instance:
+        failed = materialize(clients, instance, str(SAMPLE_DAY), select=[stage])
+    assert len(raised) == 1
+    (event,) = [event for event in failed.all_events if event.is_step_failure]
+    assert cause_of(event).sentence.startswith("KeyError: 'no_such_column' → this should not happen")
+    error = event.step_failure_data.error
+    assert error is not None
+    assert error.cause is not None
+    assert "in broken" in "".join(error.cause.stack)
