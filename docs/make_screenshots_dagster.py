@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import Page  # noqa: E402
+from playwright.sync_api import Page, ViewportSize  # noqa: E402
 
 from digest_pipeline_tests.support.browser import chromium  # noqa: E402
 from digest_pipeline_tests.support.dagster_ui import Ui, digest_dev, fake_model, wait_for  # noqa: E402
@@ -28,23 +28,26 @@ SENTENCE = "The paper measures what it says and reports it."
 ANSWER = {"translated_title": "", "translated_abstract": "", "tldr": SENTENCE, "tldr_en": SENTENCE}
 SHOTS = {
     "dagster-graph": "/locations/__repository__@digest_pipeline/asset-groups/listing_day/lineage",
-    "dagster-asset": "/assets/digest_files?view=overview",
-    "dagster-partitions": "/assets/papers?view=partitions&partition=2026-01-15&default_range=%5B2026-01-02...2026-01-21%5D",
+    "dagster-run": "/runs/{run}",
     "dagster-checks": "/assets/papers?view=checks",
     "dagster-plots": "/assets/translated_summaries?view=overview",
     "dagster-automation": "/automation",
 }
+SIZES: dict[str, ViewportSize] = {"dagster-graph": {"width": 2400, "height": 640}, "dagster-run": {"width": 1440, "height": 760}}
 
 
-def make_days(ui: Ui) -> None:
+def make_days(ui: Ui) -> str:
+    """Returns the id of the last day's run."""
     backfill = ui.backfill(DAYS, CHAIN)
     wait_for(lambda: ui.backfill_status(backfill).startswith("COMPLETED"), 400, "the backfill")
     for day in ("2026-01-20", "2026-01-21"):
-        ui.finished(ui.materialize(day, CHAIN), 300)
+        run = ui.materialize(day, CHAIN, "day_and_site")
+        ui.finished(run, 300)
+    return run
 
 
 def shoot(ui: Ui, page: Page, name: str, path: str) -> None:
-    page.set_viewport_size({"width": 2400, "height": 640} if name == "dagster-graph" else {"width": 1440, "height": 900})
+    page.set_viewport_size(SIZES.get(name, {"width": 1440, "height": 900}))
     page.goto(f"{ui.url}{path}", wait_until="load")
     page.wait_for_timeout(6000)  # the graph is laid out, and the plots are drawn, after the page is there
     if name == "dagster-plots":
@@ -78,10 +81,10 @@ def main() -> None:
             "DIGEST_SCHEDULE_CATCHUP_LISTINGS": "0",
         }
         with digest_dev(Path(folder), environ) as ui, chromium() as browser:
-            make_days(ui)
+            run = make_days(ui)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             for name in sys.argv[1:] or SHOTS:
-                shoot(ui, page, name, SHOTS[name])
+                shoot(ui, page, name, SHOTS[name].format(run=run))
 
 
 if __name__ == "__main__":

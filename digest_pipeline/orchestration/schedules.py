@@ -30,17 +30,11 @@ _SATURDAY = 5
 _UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
-def ticks(first: time) -> list[str]:
-    """One cron line, US Eastern, or two where the looks go on after midnight: whole hours, of which `is_time_to_look` takes its part."""
-    minutes = ",".join(str(minute) for minute in sorted((first.minute + n) % 60 for n in range(0, 60, LOOKS_EVERY_MINUTES)))
-    last = first.hour + int(LOOKS_FOR / timedelta(hours=1)) - (first.minute == 0)
-    if last < 24:
-        return [f"{minutes} {_hours(first.hour, last)} * * 1-5"]
-    return [f"{minutes} {_hours(first.hour, 23)} * * 1-5", f"{minutes} {_hours(0, last - 24)} * * 2-6"]
-
-
-def _hours(first: int, last: int) -> str:
-    return f"{first}-{last}" if first < last else str(first)
+def ticks(first: time) -> str:
+    """A cron line, US Eastern, whose words fit their place in the UI: every hour of weekdays, of which `is_time_to_look` takes its part."""
+    minutes = [(first.minute + n) % 60 for n in range(0, 60, LOOKS_EVERY_MINUTES)]
+    goes_on_after_midnight = first > time(12)
+    return f"{f'*/{LOOKS_EVERY_MINUTES}' if 0 in minutes else ','.join(map(str, sorted(minutes)))} * * * 1-{6 if goes_on_after_midnight else 5}"
 
 
 def is_time_to_look(now: datetime, first: time) -> bool:

@@ -251,8 +251,8 @@ def test_looks_begin_at_the_settings_time_and_follow_every_twenty_minutes_for_tw
 
 
 @pytest.mark.parametrize("clock", [time(0, 20), time(23, 50)])
-def test_the_schedules_cron_lines_find_room_in_the_ui(clock: time) -> None:
-    assert len(daily_listing_schedule(Settings(schedule_time=clock)).cron_schedule) <= 2
+def test_the_schedules_cron_line_finds_room_in_the_ui(clock: time) -> None:
+    assert len(str(daily_listing_schedule(Settings(schedule_time=clock)).cron_schedule)) <= len("10,30,50 * * * 1-6")
 
 
 def test_a_run_key_says_its_instant_in_utc(instance: DagsterInstance, tmp_path: Path) -> None:

@@ -44,13 +44,13 @@ class Ui:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def materialize(self, day: str, assets: list[str]) -> str:
-        """What the button “Materialize selected” sends; returns the run's id."""
+    def materialize(self, day: str, assets: list[str], job: str = "__ASSET_JOB") -> str:
+        """What the button “Materialize selected” sends, or that of a job's page; returns the run's id."""
         params = {
             "mode": "default",
             "selector": {
                 **_SELECTOR,
-                "pipelineName": "__ASSET_JOB",
+                "pipelineName": job,
                 "assetSelection": [{"path": [asset]} for asset in assets],
                 "assetCheckSelection": None,
             },
@@ -70,6 +70,29 @@ class Ui:
         answer = self.ask(query, p={"assetSelection": [{"path": [asset]} for asset in assets], "partitionNames": days})["launchPartitionBackfill"]
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return str(answer["backfillId"])
+
+    def retry_from_failure(self, run_id: str) -> str:
+        """What the button “Re-execute from failure” of a run sends; returns the new run's id."""
+        query = """mutation($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
+            __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+        answer = self.ask(query, p={"parentRunId": run_id, "strategy": "FROM_FAILURE"})["launchRunReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def failed_runs(self) -> dict[str, str]:
+        """Partition → the newest of its runs, of those whose newest failed."""
+        answer = self.ask("{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }")
+        newest: dict[str, tuple[str, str]] = {}
+        for run in reversed(answer["runsOrError"]["results"]):
+            for tag in run["tags"]:
+                if tag["key"] == "dagster/partition":
+                    newest[tag["value"]] = (run["status"], run["runId"])
+        return {day: run_id for day, (status, run_id) in newest.items() if status == "FAILURE"}
+
+    def steps(self, run_id: str) -> set[str]:
+        """The steps that the run executed."""
+        answer = self.ask("query($r: ID!) { runOrError(runId: $r) { ... on Run { stepStats { stepKey } } } }", r=run_id)
+        return {step["stepKey"] for step in answer["runOrError"]["stepStats"]}
 
     def run_status(self, run_id: str) -> str:
         return str(self.ask("query($r: ID!) { runOrError(runId: $r) { ... on Run { status } } }", r=run_id)["runOrError"]["status"])
@@ -161,8 +184,10 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 @contextmanager
-def digest_dev(folder: Path, environ: Mapping[str, str], dagster_yaml: str | None = None) -> Iterator[Ui]:
-    """`digest dev` with its home and data below `folder`; ended as Ctrl-C would end it."""
+def digest_dev(
+    folder: Path, environ: Mapping[str, str], dagster_yaml: str | None = None, module: str = "digest_pipeline.definitions"
+) -> Iterator[Ui]:
+    """`digest dev` with its home and data below `folder` and the definitions of `module`; ended as Ctrl-C would end it."""
     port = free_port()
     storage = folder / "dagster_home"
     storage.mkdir(parents=True)
@@ -176,9 +201,10 @@ def digest_dev(folder: Path, environ: Mapping[str, str], dagster_yaml: str | Non
         "DIGEST_DAGSTER_URL": f"http://127.0.0.1:{port}",
     }
     log = folder / "dev.log"
+    program = f"import sys\nfrom digest_pipeline import cli\nfrom digest_pipeline.orchestration import dev\ndev.MODULE = {module!r}\nsys.exit(cli.main(['dev', '--port', '{port}']))"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "digest_pipeline.cli", "dev", "--port", str(port)],
+            [sys.executable, "-c", program],
             env=given | dict(environ),
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -48,7 +48,8 @@ def _message(context: dg.RunFailureSensorContext, settings: Settings) -> RunFail
     if backfill and not is_dead_key:
         return BackfillFailed(backfill, run.run_id, days, message, cause.hint, link)
     lasts = is_dead_key or failures.SCHEDULED in run.tags
-    return RunFailed(run.run_id, run.job_name, days, message, cause.hint, link, _without_numbers(cause.message) if lasts else run.run_id)
+    job = "materialization" if run.job_name.startswith("__") else run.job_name  # Dagster's hidden job of the button
+    return RunFailed(run.run_id, job, days, message, cause.hint, link, _without_numbers(cause.message) if lasts else run.run_id)
 
 
 def _days_after(day: str, backfill: str, settings: Settings) -> tuple[str, ...]:
