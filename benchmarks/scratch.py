@@ -44,7 +44,7 @@ class Scratch:
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder = folder
         self.dagster_home = folder / "dagster"
-        self._environ = {
+        self.environ = {
             **{
                 name: value for name, value in os.environ.items() if not name.startswith(("DIGEST_", "OPENAI_")) and name != "PYTHONDONTWRITEBYTECODE"
             },
@@ -64,7 +64,7 @@ class Scratch:
         command = [sys.executable, "-W", "ignore", "-m", *arguments]
         started_at = time.time()
         with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-            process = subprocess.Popen(command, env=self._environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
+            process = subprocess.Popen(command, env=self.environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             ended_at = time.time()

