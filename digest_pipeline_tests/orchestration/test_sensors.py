@@ -166,7 +166,7 @@ def test_any_cause_that_ends_every_scheduled_run_is_told_once_and_explains_the_l
     for hours in range(3):
         notice_failure(instance, run_failing_asset(instance, full, {"digest/scheduled": "true"}), with_settings, now - timedelta(hours=hours))
     look_for_late(instance, with_settings, now)
-    assert [message.title for message in outbox(tmp_path)] == ["Digest: __ephemeral_asset_job__ failed for 2026-06-02"]
+    assert [message.title for message in outbox(tmp_path)] == ["Digest: materialization failed for 2026-06-02"]
 
 
 @pytest.mark.parametrize(
