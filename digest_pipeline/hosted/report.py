@@ -56,22 +56,24 @@ def _head(report: RunReport) -> Iterator[str]:
     if report.forecast:
         yield f"```text\n{report.forecast}\n```\n"
     cost = sum(result.cost_usd for result in report.days)
-    if report.days:
+    if cost:
         yield f"Paid by this run: ${cost:.4f}, as far as the model's price is known.\n"
 
 
 def _headline(report: RunReport) -> str:
-    if not report.days and not report.error:
+    if not report.days and report.error:
+        return "The digest was not made"
+    if not report.days:
         return "Nothing to do: every listing up to the newest has its digest" if report.is_finished else "Ended before it began"
     made = [result for result in report.days if result.state in (DayState.MADE, DayState.NOTHING_ANNOUNCED)]
-    days = ", ".join(f"{result.day} {result.state}" for result in report.days[-DAYS_SHOWN:]) or "nothing was begun"
+    days = ", ".join(f"{result.day} {result.state}" for result in report.days[-DAYS_SHOWN:])
     return f"{len(made)} of {len(report.days)} days made ({days})" if len(report.days) > 1 else days
 
 
 def _days(report: RunReport, storage: Storage, settings: Settings, runner: Runner) -> Iterator[str]:
     for result in report.days[-DAYS_SHOWN:]:
-        yield f"### {_MARK[result.state]} {result.day}: {result.state}"
-        yield ""
+        if len(report.days) > 1:
+            yield f"### {_MARK[result.state]} {result.day}: {result.state}\n"
         if result.words:
             yield f"{_cell(result.words)}\n"
         if result.state in (DayState.MADE, DayState.NOTHING_ANNOUNCED):

@@ -106,7 +106,7 @@ def test_ten_days_on_ten_fresh_runners_pay_and_fetch_nothing_twice(tmp_path: Pat
             assert set(before) & set(fetched) <= {("rss", "cs.CL+cs.LG")}
             assert result.published is not None
             assert (result.published / f"zh/{day}/index.html").is_file()
-            assert f"### ✅ {day}: made" in result.summary
+            assert f"## ✅ {day} made" in result.summary
         assert it.paid_twice == []
         assert it.days() == [day.isoformat() for day in weekdays(MONDAY, 10)]
         assert it.commits() == 1
@@ -213,7 +213,7 @@ def test_a_holiday_is_a_made_day_that_says_so(tmp_path: Path, repository: Path) 
         assert load_calendar().skip_reason(holiday)
         result = it.morning(holiday)
         assert result.jobs["publish"] == "success", result.log
-        assert f"### ⚪ {holiday}: nothing announced" in result.summary
+        assert f"## ⚪ {holiday} nothing announced" in result.summary
         assert it.openai.answered == Counter()
 
 
