@@ -7,12 +7,14 @@ what (`notify/deliveries.py`), when it is due (the mail's job).
 from __future__ import annotations
 
 import hashlib
+import re
 import smtplib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from html import escape, unescape
 
 from digest_pipeline.errors import DeliveryError
 from digest_pipeline.mail_address import parse_addresses
@@ -22,10 +24,15 @@ from digest_pipeline.ranking.profiles import Profile
 from digest_pipeline.ranking.votes import private_folder
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
+from digest_pipeline.tex.plain import unicode_formula
+
+_MATHEMATICS = re.compile(r"<math\b[^>]*>(?:(?!</math>).)*<annotation[^>]*>(.*?)</annotation>.*?</math>", re.DOTALL)
+"""Mail programs take the tags away and leave every sign twice."""
 
 
 def send_personal(storage: Storage, settings: Settings, day: date, profiles: Sequence[Profile], *, now: Callable[[], datetime]) -> int:
     """Sends each profile's page of the day to everybody who has not got it; how many messages went out. Nothing where no server is set.
+    A process that is killed between sending and noting it leaves one message that may come twice, with one Message-ID (`notify/deliveries.py`).
 
     Raises DeliveryError, after trying everybody, where somebody could not be reached.
     """
@@ -91,5 +98,10 @@ def compose(html: str, text: str, *, sender: str, recipient: str, message_id: st
     message["Auto-Submitted"] = "auto-generated"
     message["Subject"] = html.partition("<title>")[2].partition("</title>")[0]
     message.set_content(text, cte="base64")
-    message.add_alternative(html, subtype="html", cte="base64")
+    message.add_alternative(_MATHEMATICS.sub(_as_text, html), subtype="html", cte="base64")
     return message
+
+
+def _as_text(formula: re.Match[str]) -> str:
+    tex = unescape(formula[1])
+    return escape(unicode_formula(f"${tex}$", tex))
