@@ -30,7 +30,7 @@ from digest_pipeline.hosted.bookkeeping import take_in_bookkeeping, write_bookke
 from digest_pipeline.hosted.branch import DataBranch
 from digest_pipeline.hosted.environment import ApiError, Runner, annotate
 from digest_pipeline.hosted.leaks import require_no_secret, secrets_of
-from digest_pipeline.hosted.segments import join_segments, take_in_segments, write_segments
+from digest_pipeline.hosted.segments import SegmentWriter, join_segments, take_in_segments
 from digest_pipeline.models import SummaryStatus
 from digest_pipeline.papers.ledger import read_facts
 from digest_pipeline.ranking.rankings import best_ranks
@@ -139,6 +139,10 @@ class HostedData:
         examine = partial(require_no_secret, secrets=secrets)
         return DataBranch(self.checkout, self.storage.local_path("."), self.runner.token, self.runner.git_user, examine)
 
+    @cached_property
+    def segments(self) -> SegmentWriter:
+        return SegmentWriter(self.storage)
+
     @contextmanager
     def answers(self) -> Iterator[ResponseCache]:
         store = open_cache(self.settings.answers_root, self.now)
@@ -159,7 +163,7 @@ class HostedData:
         """Pushes what is new; true where there was something. `is_last` also joins the small files of earlier pushes."""
         with self._pushing:
             with self.answers() as store:
-                write_segments(self.storage, store, secrets_of(self.settings, self.runner.token))
+                self.segments.write(store, secrets_of(self.settings, self.runner.token))
                 write_bookkeeping(self.storage, store, self.settings)
             gone = join_segments(self.storage) if is_last else []
             return self.branch.save(message, forget=gone)

@@ -39,16 +39,22 @@ def take_in_segments(storage: Storage, store: ResponseCache) -> int:
     return taken
 
 
-def write_segments(storage: Storage, store: ResponseCache, secrets: Sequence[str]) -> list[str]:
-    """Writes the answers that no segment has yet; returns the new files' paths, none where all are kept.
+class SegmentWriter:
+    """Writes what no segment has yet. It reads the segments once, as a run pushes every few seconds and a year's are many."""
 
-    A secret that an endpoint repeated in an answer is blanked.
-    """
-    kept = {_mark(line) for path in segment_files(storage) for line in _lines(path)}
-    exported = io.StringIO()
-    export_answers(store, exported)
-    new = [_blanked(line, secrets) for line in exported.getvalue().split("\n") if line and _mark(line) not in kept]
-    return [_write(storage, new[start : start + LINES_A_FILE]) for start in range(0, len(new), LINES_A_FILE)]
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._kept = {_mark(line) for path in segment_files(storage) for line in _lines(path)}
+
+    def write(self, store: ResponseCache, secrets: Sequence[str]) -> list[str]:
+        """The new files' paths, none where all answers are kept. A secret that an endpoint repeated in an answer is blanked."""
+        exported = io.StringIO()
+        export_answers(store, exported)
+        new = {mark: line for line in exported.getvalue().split("\n") if line and (mark := _mark(line)) not in self._kept}
+        lines = [_blanked(line, secrets) for line in new.values()]
+        written = [_write(self._storage, lines[start : start + LINES_A_FILE]) for start in range(0, len(lines), LINES_A_FILE)]
+        self._kept.update(new)
+        return written
 
 
 def join_segments(storage: Storage) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest_pipeline.hosted.branch import RESTORED
-from digest_pipeline.hosted.segments import join_segments, segment_files, take_in_segments, write_segments
+from digest_pipeline.hosted.segments import SegmentWriter, join_segments, segment_files, take_in_segments
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.protocol import ResponseCache
@@ -46,9 +46,9 @@ def test_a_fresh_store_gets_every_answer_rejected_ones_too_and_counts_their_cost
     store.put(answer(1))
     store.put_rejected(answer(2), ["too short"])
     store.put(answer(3))
-    write_segments(storage, store, [])
+    SegmentWriter(storage).write(store, [])
     store.discard(answer(3).key, ["a later check"])
-    write_segments(storage, store, [])
+    SegmentWriter(storage).write(store, [])
     other = fresh(tmp_path, "other")
     assert take_in_segments(storage, other) == 3
     assert other.answers([answer(n).key for n in (1, 2, 3)]) == {answer(1).key: answer(1)}
@@ -59,38 +59,39 @@ def test_a_fresh_store_gets_every_answer_rejected_ones_too_and_counts_their_cost
 
 def test_only_new_answers_are_written_and_the_same_ones_give_the_same_file(storage: Storage, store: ResponseCache, tmp_path: Path) -> None:
     store.put(answer(1))
-    (first,) = write_segments(storage, store, [])
-    assert write_segments(storage, store, []) == []
+    writer = SegmentWriter(storage)
+    (first,) = writer.write(store, [])
+    assert writer.write(store, []) == SegmentWriter(storage).write(store, []) == []
     store.put(answer(2))
-    (second,) = write_segments(storage, store, [])
+    (second,) = writer.write(store, [])
     assert first != second
     elsewhere = Storage(tmp_path / "elsewhere")
     other = fresh(tmp_path, "other")
     other.put(answer(1))
-    assert write_segments(elsewhere, other, []) == [first]
+    assert SegmentWriter(elsewhere).write(other, []) == [first]
     other.close()
 
 
 def test_the_small_files_of_one_run_are_joined_and_those_of_earlier_runs_left_alone(storage: Storage, store: ResponseCache) -> None:
     store.put(answer(1))
-    (earlier,) = write_segments(storage, store, [])
+    (earlier,) = SegmentWriter(storage).write(store, [])
     os.utime(storage.local_path(earlier), (RESTORED, RESTORED))
     small = []
     for number in (2, 3, 4):
         store.put(answer(number))
-        small += write_segments(storage, store, [])
+        small += SegmentWriter(storage).write(store, [])
     assert sorted(join_segments(storage)) == sorted(small)
     joined = [path.relative_to(storage.local_path(".")).as_posix() for path in segment_files(storage)]
     assert len(joined) == 2
     assert earlier in joined
-    assert write_segments(storage, store, []) == []
+    assert SegmentWriter(storage).write(store, []) == []
     assert join_segments(storage) == []
 
 
 def test_a_secret_that_an_endpoint_repeats_is_blanked(storage: Storage, store: ResponseCache) -> None:
     store.put(answer(1, raw='{"tldr": "your key is sk-secret-123456"}'))
-    (path,) = write_segments(storage, store, ["sk-secret-123456"])
+    (path,) = SegmentWriter(storage).write(store, ["sk-secret-123456"])
     text = gzip.decompress(storage.read_bytes(path)).decode()
     assert "sk-secret" not in text
     assert "***" in text
-    assert write_segments(storage, store, ["sk-secret-123456"]) == []
+    assert SegmentWriter(storage).write(store, ["sk-secret-123456"]) == []
