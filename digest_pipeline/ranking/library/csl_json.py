@@ -47,4 +47,6 @@ def _read(file: str, number: int, item: Any) -> LibraryEntry | Problem:
 
 
 def _name(author: dict[str, Any]) -> str:
-    return str(author.get("literal") or f"{author.get('given', '')} {author.get('family', '')}".strip())
+    """`van der` is a part of its own, before the family's name."""
+    parts = (author.get(name) for name in ("given", "dropping-particle", "non-dropping-particle", "family"))
+    return str(author.get("literal") or " ".join(str(part) for part in parts if part))

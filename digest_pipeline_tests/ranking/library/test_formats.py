@@ -82,6 +82,24 @@ def test_title_abstract_authors_and_id_are_read(tmp_path: Path, name: str, text:
     assert library.problems == ()
 
 
+PROGRAMS = Path(__file__).parents[2] / "recordings" / "libraries"
+
+
+@pytest.mark.parametrize("name", ["pandoc_bibtex.bib", "pandoc_biblatex.bib", "pandoc_csl.json", "rispy.ris", "source.json"])
+def test_what_the_programs_themselves_wrote_is_read_whole(name: str) -> None:
+    library = read_library(PROGRAMS / name)
+    assert library.problems == ()
+    first, second, third = library.entries
+    assert first.title.startswith("Lantern: Sparse Routing for")
+    assert (first.arxiv_id, first.authors) == ("2401.99991", ("Ana María Lövegood", "Wei Zhang"))
+    assert (second.title.casefold(), second.authors) == ("tidal harbours of the æther", ("Chiamaka Obi", "Søren van der Berg"))
+    assert (third.title.casefold(), third.authors, third.arxiv_id) == ("quartz without an id", ("The Quartz Group",), "")
+    if name != "pandoc_bibtex.bib":  # BibTeX's styles know neither, so pandoc leaves them out
+        assert second.arxiv_id == "2305.99992"
+        assert first.abstract == "We study lanterns & routing. It saves 61 % of the calls."
+        assert " ".join(second.abstract.split()) == "Harbours. And tides."
+
+
 def test_bibtex_is_read_with_accents_strings_and_ids_in_links(tmp_path: Path) -> None:
     entries = read_library(write(tmp_path, "a.bib", BIBTEX)).entries
     assert [entry.arxiv_id for entry in entries] == ["1706.03762", "2401.01234", "2305.10601"]
