@@ -41,9 +41,9 @@ class Fork:
     github: FakeGitHub
     results: list[WorkflowResult] = field(default_factory=list)
 
-    def morning(self, day: date, **options: object) -> WorkflowResult:
-        """The scheduled run after midnight US Eastern of a listing date."""
-        now = datetime(day.year, day.month, day.day, 7, 23, tzinfo=UTC)
+    def morning(self, day: date, hour_utc: int = 7, **options: object) -> WorkflowResult:
+        """A scheduled run of a listing date, by default the one after midnight US Eastern."""
+        now = datetime(day.year, day.month, day.day, hour_utc, 23, tzinfo=UTC)
         self.arxiv.now = now
         self.results.append(self.runner.run(now, **options))  # type: ignore[arg-type]
         return self.results[-1]
@@ -61,6 +61,9 @@ class Fork:
     def content(self) -> bytes:
         """All bytes on the branch, files uncompressed as git keeps them."""
         return subprocess.check_output(["git", "archive", BRANCH], cwd=self.runner.bare)
+
+    def content_of(self, path: str) -> bytes:
+        return subprocess.check_output(["git", "show", f"{BRANCH}:{path}"], cwd=self.runner.bare)
 
     @property
     def paid_twice(self) -> list[str]:
@@ -128,6 +131,42 @@ def test_a_second_look_at_a_made_day_asks_nobody_anything(tmp_path: Path, reposi
         assert again.jobs == {"make": "success", "publish": "skipped", "watch": "success"}
         assert "Nothing to do" in again.summary
         assert again.steps["Save"].log.strip() == "Nothing new to push"
+
+
+def test_a_batch_that_one_runner_sent_is_taken_up_by_the_next_and_paid_once(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository, DIGEST_BATCH="always") as it:
+        it.openai.batch_status = "in_progress"
+        sent = it.morning(MONDAY)
+        assert sent.jobs["make"] == "success", sent.log
+        assert len(it.openai.batches) == 1
+        assert "wait for the budget or a batch" in sent.summary
+        still_open = it.morning(MONDAY, 10)
+        assert still_open.jobs["make"] == "success", still_open.log
+        it.openai.batch_status = "completed"
+        back = it.morning(MONDAY, 13)
+        assert back.jobs["publish"] == "success", back.log
+        assert "wait for the budget or a batch" not in back.summary
+        assert len(it.openai.batches) == 1
+        assert it.paid_twice == []
+        assert it.openai.peak <= 1, "no paper went the ordinary way"
+
+
+def test_a_paper_that_arxiv_shows_later_is_added_by_a_look_after_noon_on_another_runner(tmp_path: Path, repository: Path) -> None:
+    with fork(tmp_path, repository) as it:
+        monday = it.arxiv.day(MONDAY)
+        late = [paper.arxiv_id for paper in monday.block if paper.submitted_at >= monday.window[0] and {"cs.CL", "cs.LG"} & set(paper.categories)][2]
+        it.arxiv.faults.hidden_ids.add(late)
+        tuesday = weekdays(MONDAY, 2)[-1]
+        it.morning(tuesday, event="workflow_dispatch", inputs={"first": str(MONDAY)})
+        it.arxiv.faults.hidden_ids.clear()
+        of_tuesday = it.morning(tuesday)
+        assert of_tuesday.jobs["publish"] == "success", of_tuesday.log
+        paid = sum(it.openai.answered.values())
+        added = it.morning(tuesday, 17)
+        assert added.jobs["publish"] == "success", added.log
+        assert f"### ✅ {MONDAY}: made" in added.summary
+        assert sum(it.openai.answered.values()) == paid + 1
+        assert late.encode() in it.content_of(f"digests/zh/{MONDAY}/all.md")
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------

@@ -45,13 +45,13 @@ class Ui:
         return data
 
     def materialize(self, day: str, assets: list[str], job: str = "__ASSET_JOB") -> str:
-        """What the button “Materialize selected” sends, or that of a job's page; returns the run's id."""
+        """What the button “Materialize selected” sends, or that of a job's page for all its assets; returns the run's id."""
         params = {
             "mode": "default",
             "selector": {
                 **_SELECTOR,
                 "pipelineName": job,
-                "assetSelection": [{"path": [asset]} for asset in assets],
+                "assetSelection": [{"path": [asset]} for asset in assets] or None,
                 "assetCheckSelection": None,
             },
             "runConfigData": "{}",
