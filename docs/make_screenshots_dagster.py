@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from datetime import UTC, date, datetime
+import time
+from datetime import timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import Page, ViewportSize  # noqa: E402
+from playwright.sync_api import FloatRect, Page, ViewportSize  # noqa: E402
 
+from digest_pipeline.calendar import load_calendar, newest_listing_day  # noqa: E402
+from digest_pipeline.clients import utc_now  # noqa: E402
 from digest_pipeline_tests.support.browser import chromium  # noqa: E402
 from digest_pipeline_tests.support.dagster_ui import Ui, digest_dev, fake_model, wait_for  # noqa: E402
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, generate_days  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 CHAIN = ["raw_arxiv_metadata", "papers", "translated_summaries", "digest_files", "site"]
-DAYS = [f"2026-01-{n:02}" for n in (6, 7, 8, 9, 12, 13, 14, 15, 16)]
+TODAY = newest_listing_day(utc_now() - timedelta(days=1))
+DAYS = [day.isoformat() for day in load_calendar().listing_days(TODAY - timedelta(days=17), TODAY)]
 SENTENCE = "The paper measures what it says and reports it."
 ANSWER = {"translated_title": "", "translated_abstract": "", "tldr": SENTENCE, "tldr_en": SENTENCE}
 SHOTS = {
@@ -33,16 +37,18 @@ SHOTS = {
     "dagster-plots": "/assets/translated_summaries?view=overview",
     "dagster-automation": "/automation",
 }
-SIZES: dict[str, ViewportSize] = {"dagster-graph": {"width": 2400, "height": 640}, "dagster-run": {"width": 1440, "height": 760}}
+SIZES: dict[str, ViewportSize] = {"dagster-graph": {"width": 2400, "height": 640}, "dagster-run": {"width": 1440, "height": 1000}}
+RUN_CHART: FloatRect = {"x": 0, "y": 0, "width": 1440, "height": 620}
 
 
 def make_days(ui: Ui) -> str:
     """Returns the id of the last day's run."""
-    backfill = ui.backfill(DAYS, CHAIN)
+    backfill = ui.backfill(DAYS[:-2], CHAIN)
     wait_for(lambda: ui.backfill_status(backfill).startswith("COMPLETED"), 400, "the backfill")
-    for day in ("2026-01-20", "2026-01-21"):
-        run = ui.materialize(day, CHAIN, "day_and_site")
+    for day in DAYS[-2:]:
+        run = ui.materialize(day, [], "day_and_site")
         ui.finished(run, 300)
+    time.sleep(60)  # the site's sensor has looked, and what it asked for is made
     return run
 
 
@@ -58,16 +64,16 @@ def shoot(ui: Ui, page: Page, name: str, path: str) -> None:
         page.mouse.move(600, 500)
         page.mouse.wheel(0, 330)
         page.wait_for_timeout(2000)
-    page.screenshot(path=IMAGES / f"{name}.png")
+    page.screenshot(path=IMAGES / f"{name}.png", clip=RUN_CHART if name == "dagster-run" else None)
     print(f"{name}.png")
 
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    listings = generate_days(date(2025, 12, 29), date(2026, 1, 30), papers_per_day=40)
+    listings = generate_days(TODAY - timedelta(days=28), TODAY + timedelta(days=3), skipped_evenings=set(load_calendar().skipped), papers_per_day=60)
     with (
         tempfile.TemporaryDirectory() as folder,
-        FakeArxiv(listings, now=datetime(2026, 3, 1, tzinfo=UTC)) as arxiv,
+        FakeArxiv(listings, now=utc_now()) as arxiv,
         fake_model(ANSWER) as model,
     ):
         environ = {
@@ -77,7 +83,7 @@ def main() -> None:
             "DIGEST_ARXIV_API_URL": arxiv.api_url,
             "DIGEST_ARXIV_RSS_URL": arxiv.rss_url,
             "DIGEST_ARXIV_INTERVAL_SECONDS": "0",
-            "DIGEST_FIRST_LISTING": "2026-01-02",
+            "DIGEST_FIRST_LISTING": DAYS[0],
             "DIGEST_SCHEDULE_CATCHUP_LISTINGS": "0",
         }
         with digest_dev(Path(folder), environ) as ui, chromium() as browser:
