@@ -5,9 +5,8 @@ filled; and without one of its categories. Ids are given at the announcement, so
 which items belong to an earlier listing. A category counts as today's where it has an item that no other category could
 have brought into the feed and that is today's: an id behind the boundary, or a replacement or cross-list that the kept
 feed of the listing before did not have. Wherever that leaves a doubt, the API's records behind the boundary decide; and
-where the API cannot, not knowing this listing yet, the day is not published yet. A feed without a fault is taken while the API
-is silent only once that has lasted into the morning: a feed that is half filled looks like one. It is never taken with papers lost or
-with earlier ones as new.
+where the API cannot, not knowing this listing yet, the day is not published yet. So it is where the API shows little of what
+the feed announces: a half-filled feed looks like a whole one. It is never taken with papers lost or with earlier ones as new.
 
 What lives here: that judgement. What does not: what then is kept (`listing.py`) and how the boundary is found (`id_ranges.py`).
 """
@@ -30,6 +29,10 @@ FEW = 3
 FEW_SHARE = 0.01
 MOST_EARLIER = 0.1
 """Beyond this share of `new` items of an earlier listing, and beyond `FEW`, nothing about a feed is believed."""
+MOST_UNKNOWN = 0.25
+"""Where the API lacks more than this share of the feed's new papers, it cannot tell whether the feed is whole."""
+LONGEST_SILENCE = 10
+"""Where the API's last paper lies before the freeze by so many times the usual time between two, or a fourth of the window, it does not show all yet."""
 _WAIT = "it is asked for again by the schedule, for hours; or run it again in some minutes"
 
 
@@ -59,7 +62,7 @@ class FeedJudgement:
 
 @dataclass(frozen=True)
 class ApiEvidence:
-    """The questions to the API, each asked only where it is needed, and whether its silence is to be waited out.
+    """The questions to the API, each asked only where it is needed.
 
     `shown`: what was submitted in the listing's window in the categories, and what was held from before it, on every day.
     Where that or the feed leaves a doubt, `behind_boundary`: version 1 of everything behind the boundary, all archives, some
@@ -69,8 +72,6 @@ class ApiEvidence:
     shown: Callable[[], list[ApiRecord]]
     behind_boundary: Callable[[], list[ApiRecord]]
     current_versions: Callable[[Sequence[FeedItem]], list[ApiRecord]]
-    is_due: bool = False
-    """True while the API may be expected to show the listing soon: a feed without a fault is not believed alone yet."""
 
 
 def judge_feed(
@@ -81,13 +82,14 @@ def judge_feed(
     boundary: IdBoundary,
     earlier: Sequence[EarlierFeed],
     previous_listing: date,
+    closes_utc: datetime,
     api: ApiEvidence,
 ) -> FeedJudgement:
     """Raises NotPublishedYet, saying what is missing or stale; returns what to leave out and what to add.
 
-    `earlier` are the kept feeds of some days before; `items` are the feed's, each paper once.
+    `earlier` are the kept feeds of some days before; `items` are the feed's, each paper once; `closes_utc` is the freeze of `day`.
     """
-    return _Judge(day, items, _distinct(categories), boundary, earlier, previous_listing, api).judge()
+    return _Judge(day, items, _distinct(categories), boundary, earlier, previous_listing, closes_utc, api).judge()
 
 
 def require_dated(day: date, feeds: Sequence[Announcement]) -> None:
@@ -132,11 +134,12 @@ class _Judge:
         boundary: IdBoundary,
         earlier: Sequence[EarlierFeed],
         previous_listing: date,
+        closes_utc: datetime,
         api: ApiEvidence,
     ) -> None:
         self._day, self._items, self._categories, self._api = day, items, categories, api
         self._previous = next((feed for feed in earlier if feed.listing_date == previous_listing), None)
-        self._opens = datetime.fromisoformat(boundary.freeze_utc)
+        self._opens, self._closes = datetime.fromisoformat(boundary.freeze_utc), closes_utc
         announced = [i.arxiv_id for feed in earlier for i in feed.items.values() if i.announce_type is AnnounceType.NEW]
         self._last_id = max([id_of(boundary.month, boundary.last_before), *announced], key=id_sort_key)
         if boundary.kind is BoundaryKind.OPEN and not announced:
@@ -175,17 +178,15 @@ class _Judge:
             raise self._wait(f"{len(self._stale_new)} of its {new} new papers belong to an earlier listing: it is stale")
         doubtful = [category for category in self._categories if not self._is_todays(category)]
         lacking: list[ApiRecord] = []
-        if doubtful or self._stale_new:
+        if doubtful or self._stale_new or not self._is_whole(self._api.shown()):
             lacking = self._confirmed(doubtful)
-        else:
-            shown = [r for r in self._api.shown() if id_sort_key(r.arxiv_id) > id_sort_key(self._last_id)]
-            if not shown and self._api.is_due:
-                raise self._wait(
-                    "the API does not show this listing yet, by which a half-filled feed is told; later in the morning it is taken without"
-                )
-            if self._lacking(shown):
-                lacking = self._confirmed(doubtful)
         return FeedJudgement(tuple(sorted(self._earlier_ids, key=id_sort_key)), tuple(r.arxiv_id for r in lacking))
+
+    def _is_whole(self, shown: Sequence[ApiRecord]) -> bool:
+        """True where the API knows most of the feed's new papers, and the feed all that the API knows in its categories."""
+        known = {r.arxiv_id for r in shown}
+        unknown = [item for item in self._current if item.arxiv_id not in known]
+        return bool(self._current) and len(unknown) <= MOST_UNKNOWN * len(self._current) and not self._lacking(shown)
 
     def _lacking(self, records: Iterable[ApiRecord]) -> list[ApiRecord]:
         """Papers of this listing that the API shows in the categories and the feed lacks."""
@@ -197,8 +198,8 @@ class _Judge:
         records = self._api.behind_boundary()
         known = {r.arxiv_id for r in records}
         unknown = [item for item in self._current if item.arxiv_id not in known]
-        if not known or not _is_few(len(unknown), len(self._current)):
-            raise self._wait(f"{self._doubt(doubtful)}, and the API does not show this listing yet, which would confirm it")
+        if not self._reaches_the_freeze(records) or not _is_few(len(unknown), len(self._current)):
+            raise self._wait(f"{self._doubt(doubtful)}, and the API does not show this listing yet, or not whole, which would confirm it")
         lacking = self._lacking(records)
         for category in doubtful:
             if missing := [r for r in lacking if category in self._configured(r.categories)]:
@@ -209,6 +210,12 @@ class _Judge:
         if not _is_few(len(lacking), len(self._current)):
             raise self._wait(f"it is half-filled: it lacks {len(lacking)} papers that the API shows, e.g. {lacking[0].arxiv_id}")
         return lacking
+
+    def _reaches_the_freeze(self, records: Sequence[ApiRecord]) -> bool:
+        """True where the last of them was submitted as shortly before the freeze as their number lets expect."""
+        run = [r.submitted_at_utc for r in records if r.submitted_at_utc >= self._opens]
+        window = self._closes - self._opens
+        return bool(run) and self._closes - max(run) <= min(LONGEST_SILENCE / len(run), 0.25) * window
 
     def _require_plausible(self, category: str) -> None:
         """Raises where what a category without new papers shows may as well be the previous listing's."""
@@ -226,7 +233,7 @@ class _Judge:
     def _doubt(self, doubtful: Sequence[str]) -> str:
         if self._stale_new:
             return f"{len(self._stale_new)} of its new papers belong to an earlier listing, e.g. {self._stale_new[0].arxiv_id}"
-        return f"it has no paper of {', '.join(doubtful)} alone that is today's" if doubtful else "it lacks papers that the API shows"
+        return f"it has no paper of {', '.join(doubtful)} alone that is today's" if doubtful else "it may be half-filled"
 
     def _wait(self, why: str) -> NotPublishedYet:
         return NotPublishedYet(f"the feed is dated {self._day}, but {why}", hint=_WAIT)

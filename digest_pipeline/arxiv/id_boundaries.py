@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from math import exp, log
 
 from digest_pipeline.arxiv.atom import ApiRecord
 from digest_pipeline.storage import Storage
@@ -29,10 +30,6 @@ EVIDENT_HELD = 5
 """From so many held papers between two runs the announcement is beyond doubt; ordinary days have 20 to 250."""
 RUN_ENDS = 6
 """So many papers of a run must lie on each side of such a gap."""
-SWAPPED = timedelta(minutes=5)
-"""Neighbours in a run change places now and then; a paper no further back than this is not out of order."""
-FAINT = 0.2
-"""A day's submissions do not thin out to this share before a freeze; so few are held papers from the next block."""
 
 
 class BoundaryKind(StrEnum):
@@ -132,96 +129,127 @@ def _rising_lengths(values: Sequence[float]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionSample:
-    """What a search around a freeze shows: the run that ends before it and the one that begins after it, by id."""
+    """What a search around a freeze shows of one month's ids."""
 
     freeze: datetime
-    before: list[ApiRecord]
-    after: list[ApiRecord]
+    head: int | None
+    """The number of the later run's first paper: the lowest id of all that were submitted after the freeze."""
+    tail: int
+    """The highest number submitted before it, a held paper's perhaps; 0 where none is shown."""
     elsewhere: SubmissionSample | None = None
     """The same papers split at the widest gap near the freeze: submissions may have been frozen earlier or later that day."""
 
-    @property
-    def head(self) -> int | None:
-        """The number of the later run's first paper."""
-        return number_of(self.after[0].arxiv_id) if self.after else None
 
-    @property
-    def tail(self) -> int | None:
-        """The number of the earlier run's last paper, as far as a sample can tell."""
-        return number_of(self.before[-1].arxiv_id) if self.before else None
+def sample_around(search: Callable[[datetime, timedelta], list[ApiRecord]], freeze: datetime, month: str, following: datetime) -> SubmissionSample:
+    """Searches around the freeze, wider, up to the `following` one, while few papers are shown behind it.
 
-
-def sample_around(search: Callable[[datetime, timedelta], list[ApiRecord]], freeze: datetime, month: str) -> SubmissionSample:
-    """Searches around the freeze, wider where a side shows nothing; a side may stay empty."""
-    for width in WIDENINGS:
+    Few may be held ones of a later listing, submitted in the hours in which a small listing had no paper of its own.
+    """
+    for width in (*WIDENINGS, following - freeze):
         found = search(freeze, width)
         mine = sorted((r for r in found if r.arxiv_id.startswith(f"{month}.")), key=lambda r: number_of(r.arxiv_id))
-        sample = split_at(mine, freeze)
-        if sample.before and any(r.submitted_at_utc >= freeze for r in found):  # at a month's end, those carry the next month's ids
+        if sum(r.submitted_at_utc >= freeze for r in found) >= RUN_ENDS:  # at a month's end, those carry the next month's ids
             break
-    return replace(sample, elsewhere=_split_at_widest_gap(mine, sample))
+    sample = _split_at(mine, freeze)
+    near = [r for r in mine if abs(r.submitted_at_utc - freeze) <= WIDENINGS[0]]
+    return replace(sample, elsewhere=_split_at_widest_gap(near))
 
 
-def split_at(records: Sequence[ApiRecord], freeze: datetime) -> SubmissionSample:
-    """One run through both sides, so that a paper held past the freeze, with an id far beyond, cannot pass for the run's end."""
-    run = rising_run(records)
-    before = [r for r in run if r.submitted_at_utc < freeze]
-    after = [r for r in run if r.submitted_at_utc >= freeze]
-    if before and after:
-        earlier = [r for r in records if r.submitted_at_utc < freeze and number_of(r.arxiv_id) < number_of(after[0].arxiv_id)]
-        before = earlier[: count_of_run(earlier, freeze)]
-    if len(after) >= 10 and len(before) < FAINT * len(after):
-        before = []  # a few held papers, not the end of a day's run
-    return SubmissionSample(freeze, before, after)
+def _split_at(records: Sequence[ApiRecord], freeze: datetime) -> SubmissionSample:
+    before = [number_of(r.arxiv_id) for r in records if r.submitted_at_utc < freeze]
+    after = [number_of(r.arxiv_id) for r in records if r.submitted_at_utc >= freeze]
+    return SubmissionSample(freeze, min(after, default=None), max(before, default=0))
 
 
-def _split_at_widest_gap(records: Sequence[ApiRecord], sample: SubmissionSample) -> SubmissionSample | None:
+def _split_at_widest_gap(records: Sequence[ApiRecord]) -> SubmissionSample | None:
     """A split at the run's widest gap in ids, where it is wide enough to hold released papers and lies inside the run.
 
     At its ends a gap proves nothing: a paper held for days ends the run with an id far beyond.
     """
     run = rising_run(records)
-    if not sample.before or not sample.after or len(run) < 2 * RUN_ENDS + 1:
+    if len(run) < 2 * RUN_ENDS + 1:
         return None
     gaps = [number_of(b.arxiv_id) - number_of(a.arxiv_id) for a, b in pairwise(run)]
     inner = range(RUN_ENDS - 1, len(gaps) - RUN_ENDS + 1)
     widest = max(inner, key=gaps.__getitem__)
     if gaps[widest] <= WIDE_GAP * max(1, sorted(gaps)[len(gaps) // 2]):
         return None
-    return split_at(records, run[widest + 1].submitted_at_utc)
+    return _split_at(records, run[widest + 1].submitted_at_utc)
 
 
 # -- the end of the earlier run ----------------------------------------------------------------------
 
+_AGES = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 128)
+"""Days before the freeze that part the ages of held papers, about as many of them in each part."""
+_AGES_PRIOR = 0.5
+"""So many papers of each age are supposed before any is seen."""
+_FIRST_GAP = 0.1
+"""Days; what is usual before a run has shown it."""
+_UNEVEN = 4
+"""Submissions are by so much rarer in some hours than on the whole."""
+_UNUSUAL_GAP = 0.1
+"""So often a gap has nothing to do with those before."""
+_UNUSUAL_SILENCE = 0.03
+"""So often a run falls silent before the freeze."""
+_EMPTY = -10.0
+"""Logarithm: how likely a listing has no paper of its own."""
+_SWAPPED = 0.004
+"""So often neighbours in a run change places."""
+_DISPLACED, _OLDER = -8.0, -12.0
+"""Logarithms: how likely a run has a paper that came later than that, or that is older than the run itself."""
 
-def count_of_run(zone: Sequence[ApiRecord], freeze: datetime) -> int:
-    """How many of the zone's papers, given by id, stand before the boundary: up to the end of the run that rises to the freeze.
 
-    Each way to cut is charged one for each paper that breaks the order of the run before the cut, and one for each paper
-    behind it that was submitted between the run's last paper and the freeze. The run that reaches closest to the freeze so
-    wins over a longer one among the held papers; of equal ways the earliest cut, since holds are commoner than inversions.
-    Before the run's first paper only papers of the last day are charged: older ones are the earlier listing's own held ones.
+def end_of_run(zone: Sequence[ApiRecord], opens: datetime, freeze: datetime) -> range:
+    """Which of the zone's papers, given by id, are the run of the listing that was open from `opens` to `freeze`; empty where none is.
+
+    Each way to end the run is weighed by how likely its papers came one after the other as they do, that none followed
+    until the freeze, and that those behind have the ages of held papers; the likeliest wins, of equal ones the shortest.
+    So a small listing's run, one that ends hours before the freeze and one whose last papers are few are told alike.
     """
-    until, since, slack = freeze.timestamp(), (freeze - WIDENINGS[-1]).timestamp(), SWAPPED.total_seconds()
-    times = [r.submitted_at_utc.timestamp() for r in zone]
-    later = sorted(t for t in times if t < until)
-    best_charge, best_cut = len(later), 0
-    recent = 0  # papers of the last day up to here
-    continued: list[tuple[float, int]] = []  # (a run's last time, its charge less its place): rising times, falling charges
-    ended: list[tuple[float, int]] = []  # the same; falling times, falling charges
-    for place, time in enumerate(times, start=1):
-        earlier = bisect.bisect_right(continued, time + slack, key=lambda run: run[0])
-        charge = min(recent, continued[earlier - 1][1] + place - 1) if earlier else recent
-        run = (time, charge - place)
-        earlier = bisect.bisect_right(continued, time, key=lambda run: run[0])
-        if not earlier or continued[earlier - 1][1] > run[1]:
-            continued[earlier:] = [run, *(other for other in continued[earlier:] if other[1] < run[1])]
-        if not any(end >= time and other <= run[1] for end, other in ended):
-            ended = [(end, other) for end, other in ended if end > time or other < run[1]] + [run]
-        if time < until:
-            del later[bisect.bisect_left(later, time)]
-        recent += since <= time < until
-        charge = min(place + other + len(later) - bisect.bisect_left(later, end) for end, other in ended)
-        if charge < best_charge:
-            best_charge, best_cut = charge, place
-    return best_cut
+    times = [(r.submitted_at_utc - opens) / timedelta(days=1) for r in zone]
+    closes = (freeze - opens) / timedelta(days=1)
+    start = next((place for place, time in enumerate(times) if time >= 0), len(times))
+    held = _held_likelihoods([closes - time for time in times[start:]])
+    best, end, run = held[0] + _EMPTY, start, _Run()
+    for place, time in enumerate(times[start:], start=1):
+        run.add(time)
+        likelihood = run.likelihood + run.likelihood_of_silence(closes) + held[place]
+        if likelihood > best:
+            best, end = likelihood, start + place
+    return range(start, end)
+
+
+def _held_likelihoods(ages: Sequence[float]) -> list[float]:
+    """For each place, the logarithm of how likely the papers from there on have their ages, by what ages they have among themselves."""
+    likelihoods, seen = [0.0], [_AGES_PRIOR] * len(_AGES)
+    for age in reversed(ages):
+        part = min(bisect.bisect_right(_AGES, age), len(_AGES) - 1)
+        width = _AGES[part] - (_AGES[part - 1] if part else 0)
+        likelihoods.append(likelihoods[-1] + log(seen[part] / sum(seen) / width))
+        seen[part] += 1
+    return likelihoods[::-1]
+
+
+class _Run:
+    """Submissions one after the other, in days from the opening: as dense as they have been on the whole, or lately; now and then after a gap."""
+
+    def __init__(self) -> None:
+        self.likelihood = 0.0
+        self._last, self._count, self._gaps = 0.0, 0, (0.0, 0.0)
+
+    def add(self, time: float) -> None:
+        gap = time - self._last
+        if gap < 0:
+            usual, _ = self._usual_gaps
+            self.likelihood += _OLDER if time < 0 else log(_SWAPPED / usual) if -gap <= usual else _DISPLACED
+            return
+        self.likelihood += log(sum((1 - _UNUSUAL_GAP) / 2 * exp(-gap / usual) / usual for usual in self._usual_gaps) + _UNUSUAL_GAP)
+        self._last, self._count, self._gaps = time, self._count + 1, (self._gaps[1], gap)
+
+    def likelihood_of_silence(self, until: float) -> float:
+        return log(sum((1 - _UNUSUAL_SILENCE) / 2 * exp(-(until - self._last) / usual) for usual in self._usual_gaps) + _UNUSUAL_SILENCE)
+
+    @property
+    def _usual_gaps(self) -> tuple[float, float]:
+        overall = (self._last + _FIRST_GAP) / (self._count + 1)
+        return overall, max(sum(self._gaps) / 2, _UNEVEN * overall)

@@ -30,19 +30,22 @@ from digest_pipeline.arxiv.id_boundaries import (
     BoundaryKind,
     IdBoundary,
     SubmissionSample,
-    count_of_run,
+    end_of_run,
     id_of,
     number_of,
     sample_around,
-    split_at,
 )
 from digest_pipeline.calendar import ListingCalendar, id_month, id_month_is_certain
 from digest_pipeline.errors import BoundaryUnclear, NotPublishedYet
 
 MOST_PAGES = 20
 """Largest range seen is 3,125 ids, 8 pages; far more means that a boundary is wrong."""
-ZONE_MARGIN = 60
-"""So many ids below what a sample takes for the earlier run's end are looked at too: the run may have ended before its held papers began."""
+MOST_PAGES_BELOW = 4
+"""So many pages are looked at below a later run for the end of the earlier one; held papers are some hundred at most."""
+FEWEST_ROLLED_OVER = 30
+"""Fewer papers without a break at their end are a small listing, not one that rolled into the next."""
+MOST_UNEVEN = 0.3
+"""Where so much fewer are submitted after a freeze than before, it is a small listing that follows, not the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +122,13 @@ class IdRangeFinder:
             return IdBoundary(freeze.isoformat(), month.month, 0, 1, 0, BoundaryKind.MONTH)
         if (known := self._boundaries.get(freeze)) is not None:
             return known
-        sample = self._sample(freeze, month.month)
-        if sample.before and sample.head is not None:
-            found = self._between(sample, month)
+        sample = self._sample(previous, month.month)
+        if sample.head is not None:
+            found = self._between(previous, sample, month)
             if found.kind is BoundaryKind.DROP:  # without held papers it may only be that the API does not show them yet
                 self._boundaries.put(found)
             return found
-        seen = [r for width in WIDENINGS[:2] for r in self._searches.get((freeze, width), ()) if r.arxiv_id.startswith(f"{month.month}.")]
-        last = max((number_of(r.arxiv_id) for r in seen if r.submitted_at_utc < freeze), default=0)
-        return IdBoundary(freeze.isoformat(), month.month, last, None, 0, BoundaryKind.CLOCK if last else BoundaryKind.OPEN)
+        return IdBoundary(freeze.isoformat(), month.month, sample.tail, None, 0, BoundaryKind.CLOCK if sample.tail else BoundaryKind.OPEN)
 
     def held_behind(self, boundary: IdBoundary) -> list[ApiRecord]:
         """Version 1 of the papers between a boundary and the run behind it, the held ones; they are asked for once, a page or two."""
@@ -161,7 +162,7 @@ class IdRangeFinder:
         )
         if not records:
             return self._empty(day, upper)
-        if lower.releases_in_bulk and upper.touches:
+        if lower.releases_in_bulk and upper.touches and len(records) >= FEWEST_ROLLED_OVER and self._runs_through(day):
             return IdRange(
                 day,
                 False,
@@ -184,8 +185,16 @@ class IdRangeFinder:
             self._searches[freeze, width] = self._api.submitted_between(freeze - width, freeze + width)
         return self._searches[freeze, width]
 
-    def _sample(self, freeze: datetime, month: str) -> SubmissionSample:
-        return sample_around(self._search, freeze, month)
+    def _sample(self, closing: date, month: str) -> SubmissionSample:
+        """Around the freeze of the listing dated `closing`."""
+        return sample_around(self._search, self._calendar.freeze_utc(closing), month, self._calendar.freeze_utc(self._calendar.next_listing(closing)))
+
+    def _runs_through(self, closing: date) -> bool:
+        """True where many papers were submitted shortly before the freeze and about as many shortly after it."""
+        freeze = self._calendar.freeze_utc(closing)
+        is_before = [r.submitted_at_utc < freeze for r in self._search(freeze, WIDENINGS[0])]
+        fewer, more = sorted([is_before.count(True), is_before.count(False)])
+        return fewer >= max(RUN_ENDS, MOST_UNEVEN * more)
 
     def _id_month(self, day: date) -> str:
         """By the calendar; where a month turns on the weekend, by the ids of the last papers submitted for the listing."""
@@ -203,8 +212,11 @@ class IdRangeFinder:
                 return IdBoundary(freeze.isoformat(), month.month, 0, 1, 0, BoundaryKind.MONTH)
             if (known := self._boundaries.get(freeze)) is not None:
                 return known
-            found = self._find(freeze, month)
-            if not found.touches or not self._upper(day, month, found).releases_in_bulk:
+            sample = self._sample(previous, month.month)
+            if sample.head is None:
+                return IdBoundary(freeze.isoformat(), month.month, sample.tail, None, 0, BoundaryKind.OPEN)
+            found = self._between(previous, sample, month)
+            if not found.touches or not self._runs_through(previous) or not self._upper(day, month, found).releases_in_bulk:
                 return found
             self._log(f"{previous}: no break at its end; its submissions rolled into {day}")
             previous = self._calendar.previous_listing(previous)
@@ -216,70 +228,59 @@ class IdRangeFinder:
             month.enumerate(lower.last_before + 1, known.last_before)
             return known
         if self._id_month(following) != month.month:
-            return self._end_of_month(month, lower, freeze)
-        sample = self._sample(freeze, month.month)
+            found = self._open_end(month, lower, freeze, self._sample(day, month.month).tail)
+            return replace(found, kind=BoundaryKind.MONTH)  # the month's last block ends with its last id, wherever that is
+        sample = self._sample(day, month.month)
         if sample.head is None:
-            return self._open_end(month, lower, freeze, sample.tail or lower.last_before)
-        return self._between(sample, month, start=lower.last_before + 1)
+            return self._open_end(month, lower, freeze, sample.tail)
+        return self._between(day, sample, month, start=lower.last_before + 1)
 
-    def _find(self, freeze: datetime, month: _Month) -> IdBoundary:
-        sample = self._sample(freeze, month.month)
-        return self._between(sample, month) if sample.before else self._open_beginning(sample, month)
-
-    def _between(self, sample: SubmissionSample, month: _Month, *, start: int | None = None) -> IdBoundary:
+    def _between(self, closing: date, sample: SubmissionSample, month: _Month, *, start: int | None = None) -> IdBoundary:
         """By the calendar's freeze; where nothing was released there but was nearby that day, there."""
-        found = self._at_freeze(sample, month, start=start)
-        if found.kind is BoundaryKind.DROP or sample.elsewhere is None:
+        opens = self._calendar.window(closing).opens_utc
+        found = self._at_freeze(sample, opens, month, start=start)
+        if found.kind is BoundaryKind.DROP or sample.elsewhere is None or sample.elsewhere.head is None:
             return found
-        moved = self._at_freeze(sample.elsewhere, month, start=start)
+        moved = self._at_freeze(sample.elsewhere, opens, month, start=start)
         if moved.kind is not BoundaryKind.DROP:
             return found
         self._log(f"submissions were frozen about {moved.freeze_utc}, not at {found.freeze_utc}")
         return replace(moved, freeze_utc=found.freeze_utc)
 
-    def _at_freeze(self, sample: SubmissionSample, month: _Month, *, start: int | None) -> IdBoundary:
-        """The boundary among all ids up to the later run's first known, so that held papers are told from the earlier run.
+    def _at_freeze(self, sample: SubmissionSample, opens: datetime, month: _Month, *, start: int | None) -> IdBoundary:
+        """The boundary among all ids up to the later run's first, from `start`, by default from a page of ids below, and more where no run ends there."""
+        assert sample.head is not None
+        last, floor = sample.head - 1, start or 1
+        low = start or max(1, last + 1 - IDS_PER_REQUEST)
+        self._enumerate(month, low, last)
+        run = end_of_run(zone := month.between(low, last), opens, sample.freeze)
+        exists_below = True
+        while len(run) < RUN_ENDS and low > max(floor, last - MOST_PAGES_BELOW * IDS_PER_REQUEST):
+            page = max(floor, low - IDS_PER_REQUEST)
+            self._enumerate(month, page, low - 1)
+            exists_below = bool(month.between(page, low - 1))
+            low = page
+            run = end_of_run(zone := month.between(low, last), opens, sample.freeze)
+        if not exists_below and len(run) < RUN_ENDS and (not run or run.start == 0):
+            return self._open_beginning(sample, zone, month)
+        end = number_of(zone[run.stop - 1].arxiv_id) if run else low - 1
+        return _boundary(sample, month.month, zone[run.stop if run else 0 :], end)
 
-        They are enumerated from `start`; by default from some ids below what the sample takes for the earlier run's end, in
-        whole pages, and further down where no paper of that run stands there.
-        """
-        last = (sample.head or (sample.tail or 0) + 1) - 1
-        floor = start or 1
-        near = number_of(sample.before[max(0, len(sample.before) - RUN_ENDS)].arxiv_id) - ZONE_MARGIN if sample.before else floor
-        low = floor if start else max(1, last + 1 - IDS_PER_REQUEST * -(-(last + 1 - near) // IDS_PER_REQUEST))
-        self._enumerate(month, start or low, last)
-        while (cut := count_of_run(zone := month.between(low, last), sample.freeze)) < RUN_ENDS and low > floor:
-            low = max(floor, low - IDS_PER_REQUEST)
-            self._enumerate(month, start or low, last)
-        if not sample.before:
-            cut = 0  # a few held papers are no run
-        end = number_of(zone[cut - 1].arxiv_id) if cut else low - 1
-        return _boundary(sample, month.month, zone[cut:], end)
-
-    def _open_beginning(self, sample: SubmissionSample, month: _Month) -> IdBoundary:
-        """No paper of an earlier run exists around the freeze: the block begins with whatever exists below the run."""
-        if sample.head is None:
-            return IdBoundary(sample.freeze.isoformat(), month.month, 0, None, 0, BoundaryKind.OPEN)
-        first = sample.head
-        while first > 1:
-            page = max(1, first - IDS_PER_REQUEST)
-            self._enumerate(month, page, first - 1)
-            if not month.between(page, first - 1):
-                break
-            first = page
-        existing = month.between(1, sample.head - 1)
-        if existing and sample.freeze - min(r.submitted_at_utc for r in existing) > timedelta(days=400):
+    @staticmethod
+    def _open_beginning(sample: SubmissionSample, zone: Sequence[ApiRecord], month: _Month) -> IdBoundary:
+        """No paper of an earlier run exists: the block begins with whatever exists below the later one."""
+        if zone and sample.freeze - min(r.submitted_at_utc for r in zone) > timedelta(days=400):
             raise BoundaryUnclear(
                 f"the block around {sample.freeze} has no earlier neighbour and holds very old papers",
                 hint="report the day; fetch its neighbour first",
             )
-        last = number_of(existing[0].arxiv_id) - 1 if existing else sample.head - 1
-        return IdBoundary(sample.freeze.isoformat(), month.month, last, None, len(existing), BoundaryKind.OPEN)
+        first = number_of(zone[0].arxiv_id) if zone else sample.head or 1
+        return IdBoundary(sample.freeze.isoformat(), month.month, first - 1, None, len(zone), BoundaryKind.OPEN)
 
     def _open_end(self, month: _Month, lower: IdBoundary, freeze: datetime, tail: int) -> IdBoundary:
         """The newest listing's end: enumerates until a whole page of ids is absent."""
-        self._enumerate(month, lower.last_before + 1, tail)
-        start = tail + 1
+        start = max(tail, lower.last_before) + 1
+        self._enumerate(month, lower.last_before + 1, start - 1)
         while True:
             self._enumerate(month, start, start + IDS_PER_REQUEST - 1)
             if not month.between(start, start + IDS_PER_REQUEST - 1):
@@ -287,11 +288,6 @@ class IdRangeFinder:
             start += IDS_PER_REQUEST
         found = month.between(lower.last_before + 1, start)
         return IdBoundary(freeze.isoformat(), month.month, number_of(found[-1].arxiv_id) if found else lower.last_before, None, 0, BoundaryKind.OPEN)
-
-    def _end_of_month(self, month: _Month, lower: IdBoundary, freeze: datetime) -> IdBoundary:
-        """The month's last block ends with the month's last id, wherever that is."""
-        found = self._open_end(month, lower, freeze, self._sample(freeze, month.month).tail or lower.last_before)
-        return IdBoundary(found.freeze_utc, month.month, found.last_before, None, 0, BoundaryKind.MONTH)
 
     def _enumerate(self, month: _Month, first: int, last: int) -> None:
         if last - first > MOST_PAGES * IDS_PER_REQUEST:
@@ -323,7 +319,7 @@ class IdRangeFinder:
         notes: list[str] = []
         contradicted: list[date] = []
         for skipped in self._calendar.skipped_between(day):
-            inner = self._inner(month, lower, upper, self._calendar.freeze_utc(skipped))
+            inner = self._inner(month, lower, upper, skipped)
             if inner is not None and inner.kind is BoundaryKind.DROP:
                 lower = inner
                 self._boundaries.put(inner)
@@ -338,17 +334,15 @@ class IdRangeFinder:
         records = month.between(lower.last_before + 1, upper.last_before)
         return IdRange(day, True, records[0].arxiv_id, records[-1].arxiv_id, tuple(records), tuple(notes), tuple(contradicted))
 
-    @staticmethod
-    def _inner(month: _Month, lower: IdBoundary, upper: IdBoundary, freeze: datetime) -> IdBoundary | None:
-        """A break at a freeze inside the block, told from the records already here; None without papers on both sides."""
-        inside = month.between(lower.last_before + 1, upper.last_before)
-        width = WIDENINGS[0]
-        sample = split_at([r for r in inside if freeze - width <= r.submitted_at_utc < freeze + width], freeze)
-        if not sample.before or sample.head is None:
+    def _inner(self, month: _Month, lower: IdBoundary, upper: IdBoundary, skipped: date) -> IdBoundary | None:
+        """A break at a freeze inside the block, told from the records already here; None without a run before it and papers behind."""
+        freeze, inside = self._calendar.freeze_utc(skipped), month.between(lower.last_before + 1, upper.last_before)
+        head = next((number_of(r.arxiv_id) for r in inside if r.submitted_at_utc >= freeze), None)
+        zone = [r for r in inside if head is not None and number_of(r.arxiv_id) < head]
+        run = end_of_run(zone, datetime.fromisoformat(lower.freeze_utc), freeze)
+        if head is None or not run:
             return None
-        zone = month.between(number_of(sample.before[max(0, len(sample.before) - RUN_ENDS)].arxiv_id), sample.head - 1)
-        cut = count_of_run(zone, freeze)
-        return _boundary(sample, month.month, zone[cut:], number_of(zone[cut - 1].arxiv_id) if cut else number_of(zone[0].arxiv_id) - 1)
+        return _boundary(SubmissionSample(freeze, head, 0), month.month, zone[run.stop :], number_of(zone[run.stop - 1].arxiv_id))
 
 
 def _boundary(sample: SubmissionSample, month: str, behind: Sequence[ApiRecord], end: int) -> IdBoundary:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from digest_pipeline import taxonomy
 from digest_pipeline.arxiv import rss
@@ -35,8 +35,6 @@ from digest_pipeline.storage import Storage
 
 logger = logging.getLogger(__name__)
 
-API_IS_DUE_UNTIL = time(6)
-"""US Eastern. The API usually shows a listing some hours before its feed turns at midnight; until then its silence is waited out."""
 EARLIER_FEEDS = timedelta(days=7)
 """So far back kept feeds are compared with today's: over a weekend and a holiday."""
 
@@ -191,13 +189,13 @@ def _from_feed(day: date, fetcher: ListingFetcher, skip_reason: str | None) -> R
         boundary=boundary,
         earlier=_earlier_feeds(day, fetcher),
         previous_listing=fetcher.calendar.previous_listing(day),
+        closes_utc=window.closes_utc,
         api=ApiEvidence(
             shown=lambda: [
                 *finder.held_behind(boundary),
                 *fetcher.arxiv.submitted_between(window.opens_utc, window.closes_utc, fetcher.categories),
             ],
             behind_boundary=lambda: finder.beyond(boundary),
-            is_due=fetcher.now().astimezone(EASTERN).time() < API_IS_DUE_UNTIL,
             current_versions=lambda asked: fetcher.arxiv.records([f"{item.arxiv_id}v{item.version}" for item in asked]),
         ),
     )

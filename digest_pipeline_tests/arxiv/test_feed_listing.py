@@ -72,7 +72,9 @@ class World:
 
     def judged(self, items: Sequence[FeedItem], api: ApiEvidence, *, kept: bool = False, categories: tuple[str, ...] = CATEGORIES) -> FeedJudgement:
         earlier = [EarlierFeed(BEFORE, categories, {i.arxiv_id: i for i in self.listed(self.yesterday, categories, categories)})] if kept else []
-        return judge_feed(DAY, items, categories, boundary=self.boundary, earlier=earlier, previous_listing=BEFORE, api=api)
+        return judge_feed(
+            DAY, items, categories, boundary=self.boundary, earlier=earlier, previous_listing=BEFORE, closes_utc=freeze_of(DAY), api=api
+        )
 
     def wrong(self, items: Sequence[FeedItem], judgement: FeedJudgement, categories: Sequence[str] = CATEGORIES) -> str:
         """What a day taken this way would have lost, or taken from the listing before; empty where it is right."""
@@ -124,16 +126,51 @@ def test_a_good_feed_is_not_compared_with_all_ids() -> None:
     assert world.asked == ["shown"]
 
 
-def test_a_good_feed_is_taken_while_the_api_lags() -> None:
-    world = World(size=300)
-    assert world.judged(world.feed(), world.api(lags=True)) == FeedJudgement()
-
-
-def test_until_the_morning_a_feed_is_not_believed_alone_because_it_may_be_half_filled() -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_good_feed_is_not_believed_while_the_api_lags_because_a_half_filled_one_looks_the_same(kept: bool) -> None:
     world = World(size=300)
     with pytest.raises(NotPublishedYet, match="half-filled"):
-        world.judged(world.feed(), replace(world.api(lags=True), is_due=True))
-    assert world.judged(world.feed(), replace(world.api(), is_due=True)) == FeedJudgement()
+        world.judged(world.feed(), world.api(lags=True), kept=kept)
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 300),
+    size=st.sampled_from([60, 250]),
+    share=st.floats(0, 0.95),
+    shown=st.sampled_from([0.0, 0.3, 1.0]),
+    kept=st.booleans(),
+    categories=st.sampled_from([("cs.IR",), ("econ",), ("cs.CL", "cs.IR"), CATEGORIES]),
+)
+def test_a_feed_of_which_any_part_is_lacking_is_never_taken_short(
+    seed: int, size: int, share: float, shown: float, kept: bool, categories: tuple[str, ...]
+) -> None:
+    """Whatever the API knows: nothing, its first ids, or all; and also where one category has few papers or none a day."""
+    world = World(seed, size)
+    block = [p.arxiv_id for p in world.today.block]
+    whole = world.feed(categories=categories)
+    items = random.Random(seed).sample(whole, int(share * len(whole)))
+    api = world.api(hidden=block[int(shown * len(block)) :])
+    try:
+        judgement = world.judged(items, api, kept=kept, categories=categories)
+    except NotPublishedYet:
+        return
+    known = set(block[: int(shown * len(block))])
+    lost = set(world.today.block_ids(categories)) - {i.arxiv_id for i in items} - set(judgement.lacking_ids)
+    assert not lost & known
+    assert shown > 0
+    assert shown == 1 or len(lost) <= 3
+
+
+def test_a_category_without_a_new_paper_is_taken_with_its_replacements_once_the_api_shows_the_listing() -> None:
+    world = World(size=300)
+    world.today = replace(world.today, block=tuple(p for p in world.today.block if not covers(["cs.IR"], p.categories)), late_crosses=())
+    items = world.feed(categories=("cs.IR",))
+    assert items
+    assert all(i.announce_type.is_replacement for i in items)
+    assert world.judged(items, world.api(), kept=True, categories=("cs.IR",)) == FeedJudgement()
+    with pytest.raises(NotPublishedYet):
+        world.judged(items, world.api(lags=True), kept=True, categories=("cs.IR",))
 
 
 def test_an_empty_day_of_one_category_is_believed_where_the_api_has_none_of_it_either() -> None:

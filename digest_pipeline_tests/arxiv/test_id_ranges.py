@@ -544,3 +544,54 @@ def test_the_months_ids_are_told_by_what_was_submitted_before_the_freeze_however
         ids[day] = corpus.announce("2608", [*held(20, freeze(CALENDAR.previous_listing(day))), *window(day, 4)])
     for day in (date(2026, 7, 31), date(2026, 8, 3), date(2026, 8, 4)):
         assert Finder(corpus, tmp_path / str(day)).ids(day) == ids[day]
+
+
+# -- small days, and quiet hours -------------------------------------------------------------------------
+
+
+def small_wednesday(
+    papers: Sequence[datetime], *, held_papers: int = 0, released_after: Sequence[datetime] | None = None
+) -> tuple[Corpus, dict[date, list[str]]]:
+    """A week of usual days about a Wednesday of these papers alone."""
+    corpus, ids = Corpus(), {}
+    corpus.announce(MONTH, [], first=1000)
+    for day in WEEK:
+        opens = freeze(CALENDAR.previous_listing(day))
+        released = held(held_papers if day == WEDNESDAY else 20, opens)
+        if day == THURSDAY and released_after is not None:
+            released = [*released_after, *released]
+        ids[day] = corpus.announce(MONTH, [*released, *(papers if day == WEDNESDAY else window(day, 5))])
+    return corpus, ids
+
+
+@pytest.mark.parametrize("count", [3, 4, 8, 20])
+@pytest.mark.parametrize("held_papers", [0, 2])
+def test_a_small_day_is_a_day_and_its_neighbours_keep_theirs(count: int, held_papers: int, tmp_path: Path) -> None:
+    spread = [freeze(TUESDAY) + (n + 0.5) * timedelta(days=1) / count for n in range(count)]
+    corpus, ids = small_wednesday(spread, held_papers=held_papers)
+    for day in (TUESDAY, WEDNESDAY, THURSDAY):
+        assert Finder(corpus, tmp_path / str(day)).ids(day) == ids[day]
+
+
+def test_the_feed_after_a_small_day_is_judged_by_that_days_end(tmp_path: Path) -> None:
+    corpus, ids = small_wednesday([freeze(TUESDAY) + timedelta(hours=h) for h in (2, 7, 19)])
+    assert Finder(corpus, tmp_path).finder.before(THURSDAY).last_before == number_of(ids[WEDNESDAY][-1])
+
+
+def test_a_small_day_without_a_paper_in_its_first_hours_does_not_begin_among_the_next_days_held_ones(tmp_path: Path) -> None:
+    submitted = [freeze(TUESDAY) + timedelta(hours=h) for h in (15, 18, 21)]
+    first_held = [freeze(WEDNESDAY) - timedelta(days=3), freeze(TUESDAY) + timedelta(hours=1), freeze(TUESDAY) + timedelta(hours=2)]
+    corpus, ids = small_wednesday(submitted, released_after=first_held)
+    for day in (TUESDAY, WEDNESDAY, THURSDAY):
+        assert Finder(corpus, tmp_path / str(day)).ids(day) == ids[day]
+
+
+@pytest.mark.parametrize("hours", [6, 8, 12])
+def test_after_hours_of_quiet_before_the_freeze_held_papers_of_those_hours_stay_with_the_next_day(hours: int, tmp_path: Path) -> None:
+    """Several of them, the first of all ids in rising order: the way in which they look most like the day's own."""
+    opens, closes = freeze(TUESDAY), freeze(WEDNESDAY)
+    quiet = steady(opens, closes - timedelta(hours=hours), 5)
+    first_held = [closes - timedelta(hours=h) for h in (2.4, 2.6, 2.4, 2.5, 80, 4, 2.9, 2.4, 30)]
+    corpus, ids = small_wednesday(quiet, held_papers=20, released_after=first_held)
+    for day in (WEDNESDAY, THURSDAY):
+        assert Finder(corpus, tmp_path / str(day)).ids(day) == ids[day]
