@@ -108,7 +108,7 @@ def good_answer(body: dict[str, Any]) -> str:
 def asked_paper(body: dict[str, Any]) -> dict[str, Any]:
     """The paper in the first user message."""
     content = next(message["content"] for message in body["messages"] if message["role"] == "user")
-    found: dict[str, Any] = json.loads(content)
+    found: dict[str, Any] = json.loads(content[content.index('{"title"') :])  # behind the instructions, where a model knows no system message
     return found
 
 

@@ -6,6 +6,7 @@ public reports: cuga-agent#88, vllm#38696, vllm#48863, Qwen3#1297, OmniRoute#530
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from typing import Any
@@ -94,6 +95,16 @@ def _camel(answer: str, _: Asked) -> str:
     return json.dumps({names[name]: value for name, value in json.loads(answer).items()}, ensure_ascii=False)
 
 
+def _chinese_keys(answer: str, _: Asked) -> str:
+    names = {"translated_title": "标题", "translated_abstract": "摘要翻译", "tldr": "一句话总结", "tldr_en": "英文一句话总结"}
+    return json.dumps({names[name]: value for name, value in json.loads(answer).items()}, ensure_ascii=False)
+
+
+def unless(refused: Callable[[dict[str, Any]], bool], reply: Reply) -> Way:
+    """Refused with `reply` where the request is so."""
+    return lambda asked: reply if refused(asked.body) else None
+
+
 WAYS: dict[str, Way] = {
     "nothing in json_schema mode": only_unless(("json_schema",), ""),
     "white space to the limit in json_schema mode": only_unless(("json_schema",), "\n " * 4000, "length"),
@@ -138,5 +149,51 @@ WAYS: dict[str, Way] = {
     ),
     "HTML with 200 now and then, else a draft in <think>": now_and_then(
         lambda _: Reply(body=b"<html>Bad gateway</html>", content_type="text/html"), text(lambda a, asked: f"<think>{draft(asked)}</think>{a}")
+    ),
+    "no system message": unless(
+        lambda body: body["messages"][0]["role"] == "system", error(400, "Developer instruction is not enabled for this model", "INVALID_ARGUMENT")
+    ),
+    "`max_completion_tokens` wanted": unless(
+        lambda body: "max_tokens" in body, error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'.")
+    ),
+    "one temperature alone": unless(lambda body: "temperature" in body, error(400, "invalid temperature: only 1 is allowed for this model")),
+    "no `response_format` at all": unless(
+        lambda body: "response_format" in body, Reply(422, {"detail": [{"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}]})
+    ),
+    "its own answer judged no JSON now and then": now_and_then(lambda _: error(400, "Failed to generate JSON.", "json_validate_failed")),
+    "overloaded (529) now and then": now_and_then(lambda _: error(529, "Overloaded", "overloaded_error")),
+    "an error inside the choice now and then": now_and_then(
+        lambda _: Reply(body={**completion(""), "choices": [{"finish_reason": "error", "message": {"content": ""}, "error": {"code": 502}}]})
+    ),
+    "nothing at all with 200 now and then": now_and_then(lambda _: Reply(body=b"")),
+    "keys in Chinese": text(_chinese_keys),
+    "curly quotes": text(lambda a, _: a.replace('": "', "”: “").replace('", "', "”, “").replace('{"', "{“").replace('"}', "”}")),
+    "full-width braces and quotes": text(lambda a, _: "｛“" + a[2:-2].replace('": "', "”：“").replace('", "', "”，“") + "”｝"),
+    "escaped twice": text(lambda a, _: json.dumps(json.loads(a)).replace("\\u", "\\\\u")),
+    "HTML's entities": text(lambda a, _: html.escape(a)),
+    "a byte-order mark": text(lambda a, _: "\ufeff" + a),
+    "a role's mark": text(lambda a, _: f"<|im_start|>assistant\n{a}<|im_end|>"),
+    "fields as a list of names and values": text(
+        lambda a, _: json.dumps([{"name": name, "value": value} for name, value in json.loads(a).items()], ensure_ascii=False)
+    ),
+    "an object a field": text(lambda a, _: "\n".join(json.dumps({name: value}, ensure_ascii=False) for name, value in json.loads(a).items())),
+    "the schema, filled in": text(
+        lambda a, _: json.dumps({"properties": {name: {"value": value} for name, value in json.loads(a).items()}}, ensure_ascii=False)
+    ),
+    "Anthropic's form": lambda asked: Reply(
+        body={"type": "message", "model": "m", "content": [{"type": "text", "text": good_answer(asked.body)}], "stop_reason": "end_turn"}
+    ),
+    "the form of OpenAI's responses": lambda asked: Reply(
+        body={
+            "object": "response",
+            "status": "completed",
+            "output": [
+                {"type": "reasoning", "summary": []},
+                {"type": "message", "content": [{"type": "output_text", "text": good_answer(asked.body)}]},
+            ],
+        }
+    ),
+    "Gemini's form": lambda asked: Reply(
+        body={"candidates": [{"content": {"role": "model", "parts": [{"text": good_answer(asked.body)}]}, "finishReason": "STOP"}]}
     ),
 }

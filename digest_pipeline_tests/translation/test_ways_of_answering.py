@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.models import SummaryStatus
+from digest_pipeline.papers.assemble import NO_ABSTRACT
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai, good_answer
@@ -35,6 +37,16 @@ def test_each_paper_is_translated_whatever_the_endpoints_way_of_answering(way: s
     assert [row.status for row in rows] == [SummaryStatus.TRANSLATED] * len(day)
     assert not any(DRAFT in row.translated_title + row.translated_abstract + row.tldr for row in rows)
     assert endpoint.requests <= 1.3 * len(day) + 8, "a few more to learn the way"
+
+
+def test_of_a_paper_without_abstract_nothing_but_its_title_is_shipped(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    day = [replace(papers(1)[0], abstract=NO_ABSTRACT)]
+    with desk_for(endpoint.url, tmp_path) as translator:
+        rows = translate_papers(day, [ZH, load_language("en")], translator).summaries
+    row, english = rows["zh"][0], rows["en"][0]
+    assert (row.tldr, row.translated_abstract, row.tldr_en) == (row.translated_title, NO_ABSTRACT, day[0].title)
+    assert "关于该问题的一项研究" in row.translated_title
+    assert (english.tldr, english.tldr_en, english.translated_abstract) == (day[0].title, day[0].title, "")
 
 
 def test_an_address_with_a_query_keeps_it(endpoint: FakeOpenAI, tmp_path: Path) -> None:

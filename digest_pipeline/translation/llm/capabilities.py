@@ -60,6 +60,8 @@ class ModelCapabilities:
     token_fields_refused: tuple[str, ...] = ()
     output_factor: float = 1.0
     """Factor on the limit of output tokens, above 1 for a model that thinks and cannot be stopped."""
+    joins_system: bool = False
+    """The model knows no system message: the instructions stand before the paper in the user's."""
     streams: bool = False
     """The endpoint refuses to answer in one piece; its events are put together here."""
 
@@ -76,6 +78,7 @@ class ModelCapabilities:
             temperature_refused=bool(memory.get("temperature_refused", False)),
             token_fields_refused=tuple(memory.get("token_fields_refused", ())),
             output_factor=max(float(memory.get("room", 1.0)), family.output_factor),
+            joins_system=bool(memory.get("joins_system", False)),
             streams=bool(memory.get("streams", False)),
         )
 
@@ -122,6 +125,8 @@ class ModelCapabilities:
     def after_refusal(self, words: str) -> ModelCapabilities | None:
         """The next thing to try after a 400 with these words (message, parameter, code); None where they name nothing we sent."""
         words = words.lower()
+        if not self.joins_system and any(phrase in words for phrase in _NO_SYSTEM):
+            return replace(self, joins_system=True)
         if not self.streams and "stream" in words:
             return replace(self, streams=True)
         if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
@@ -163,10 +168,12 @@ class ModelCapabilities:
             temperature_refused=self.temperature_refused or other.temperature_refused,
             token_fields_refused=tuple(dict.fromkeys((*self.token_fields_refused, *other.token_fields_refused))),
             output_factor=max(self.output_factor, other.output_factor),
+            joins_system=self.joins_system or other.joins_system,
             streams=self.streams or other.streams,
         )
 
 
+_NO_SYSTEM = ("system role", "system message", "system prompt", "developer instruction", "'system'", "roles must alternate")
 _KEPT_AS = {"response_format": "rung", "format_works": "schema_proven", "output_factor": "room"}
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "json mode", "structured output", "schema", "grammar", "guided")
 

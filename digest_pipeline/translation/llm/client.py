@@ -309,4 +309,7 @@ def chat_body(request: ChatRequest, capabilities: ModelCapabilities) -> dict[str
     """The JSON body of `POST /chat/completions`."""
     prompt = request.prompt
     parameters = capabilities.parameters(prompt.json_schema, prompt.schema_name, request.temperature, request.most_output_tokens)
-    return {"model": request.model, "messages": list(request.messages), **parameters}
+    messages = list(request.messages)
+    if capabilities.joins_system and messages[0]["role"] == "system":
+        messages[:2] = [{**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}]
+    return {"model": request.model, "messages": messages, **parameters}

@@ -115,8 +115,24 @@ def _with_choices(body: Any, depth: int = 0) -> dict[str, Any] | None:
         return body
     if isinstance(body.get("message"), dict):
         return {**body, "choices": [{"message": body["message"], "finish_reason": body.get("done_reason")}]}
+    content, finish_reason = _of_other_interfaces(body)
+    if content:
+        return {**body, "choices": [{"message": {"content": content}, "finish_reason": finish_reason}]}
     inner = (_with_choices(body.get(name), depth + 1) for name in _WRAPPERS)
     return next((found for found in inner if found is not None), None)
+
+
+def _of_other_interfaces(body: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Content and end of an answer in the form of Anthropic's messages, OpenAI's responses or Gemini's candidates, as gateways pass it on."""
+    if body.get("type") == "message":
+        return body.get("content"), body.get("stop_reason")
+    if isinstance(body.get("output"), list):
+        return [part for item in map(_object, body["output"]) if item.get("type") == "message" for part in item.get("content") or ()], body.get(
+            "status"
+        )
+    candidates = body.get("candidates")
+    first = _object(next(iter(candidates), None)) if isinstance(candidates, list) else {}
+    return _object(first.get("content")).get("parts"), first.get("finishReason")
 
 
 def _texts(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -136,8 +136,13 @@ class Refusal:
         return has_code or (self.status in (403, 429) and self.told_wait_seconds is not None)
 
     @property
+    def _is_about_an_answer(self) -> bool:
+        """The endpoint has judged its own model's answer: another one may pass."""
+        return "json_validate_failed" in self.codes
+
+    @property
     def _is_temporary(self) -> bool:
-        return self._says_limit or self.status in (408, 409, 425, 429) or self.status >= 500
+        return self._says_limit or self._is_about_an_answer or self.status in (408, 409, 425, 429) or self.status >= 500
 
     @property
     def _refuses_the_key(self) -> bool:

@@ -10,6 +10,7 @@ with it, and an object after which another one begins does not count, even where
 from __future__ import annotations
 
 import ast
+import html
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,13 @@ _ALIASES = {
     "tldrenglish": "tldren",
     "englishtldr": "tldren",
 }
+_ALIASES |= dict.fromkeys(("标题", "中文标题", "翻译标题", "标题翻译", "译文标题", "标题译文", "題名", "標題"), "translatedtitle")
+_ALIASES |= dict.fromkeys(("摘要", "中文摘要", "翻译摘要", "摘要翻译", "译文摘要", "摘要译文", "要旨"), "translatedabstract")
+_ALIASES |= dict.fromkeys(("一句话总结", "一句话摘要", "总结", "简要总结", "一句話總結", "要約"), "tldr")
+_ALIASES |= dict.fromkeys(("英文一句话总结", "英文总结", "英文摘要", "英文tldr", "tldr英文"), "tldren")
 _ALIASES |= {"entdlr": "tldren", "tdlren": "tldren"}
+_ESCAPED_TWICE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_FEWEST_ESCAPED = 3
 _DEEPEST = 6
 
 
@@ -42,7 +49,10 @@ def read_fields(text: str, names: Sequence[str]) -> dict[str, Any] | None:
     """The values of `names`, as far as they are there, from the object that is meant; None where no object has any of them."""
     spoken, thoughts = _parted(text)
     if spoken.strip():
-        return _fields_in(spoken, names)
+        found = _fields_in(spoken, names)
+        if found is None and (plain := _with_plain_marks(spoken)) != spoken:
+            found = _fields_in(plain, names)
+        return found and {name: _unescaped(value) for name, value in found.items()}
     if thoughts.strip() and _END_OF_ANSWER.search(thoughts):
         return _fields_in(thoughts, names)
     return None
@@ -117,6 +127,9 @@ def _candidates(value: Any, names: Sequence[str], depth: int) -> Iterator[dict[s
                 if not _NOT_MEANT.search(str(name)):
                     yield from _candidates(inner, names, depth + 1)
     elif isinstance(value, list):
+        if pairs := _own_fields(dict(filter(None, map(_pair, value))), names):
+            yield pairs
+            return
         for inner in value:
             yield from _candidates(inner, names, depth + 1)
     elif isinstance(value, str) and re.match(r"\s*(?:```\w*\s*)?[{\[]", value):
@@ -135,6 +148,16 @@ def _own_fields(value: dict[Any, Any], names: Sequence[str]) -> dict[str, Any]:
         if name is not None and (name not in found or key == name):
             found[name] = _text(inner)
     return {name: inner for name, inner in found.items() if not isinstance(inner, dict)}
+
+
+def _pair(value: Any) -> tuple[str, Any] | None:
+    """`{"name": "tldr", "value": "…"}`, one field of a list of them."""
+    if not isinstance(value, dict):
+        return None
+    names, texts = (
+        [value[key] for key in keys if isinstance(value.get(key), str)] for keys in (("name", "key", "field"), ("value", "text", "content"))
+    )
+    return (names[0], texts[0]) if names and texts else None
 
 
 def _plain(name: str) -> str:
@@ -161,6 +184,22 @@ def _best(candidates: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[st
 
 
 # -- broken JSON ------------------------------------------------------------------------------------------
+
+
+def _with_plain_marks(text: str) -> str:
+    """HTML's entities read, and full-width braces, colons and quotes of an object as JSON's own."""
+    if "{" not in text or "&quot;" in text:
+        text = html.unescape(text).replace("｛", "{").replace("｝", "}")
+    for between, plain in (("：", '": "'), ("，", '", "')):
+        text = re.sub(rf"[“”\"]\s*{between}\s*[“”\"]", plain, text)
+    return re.sub(r"[“”]\s*\}", '"}', re.sub(r"\{\s*[“”]", '{"', text))
+
+
+def _unescaped(value: Any) -> Any:
+    r"""A text of which every letter beyond ASCII is written as `\uXXXX`, escaped once more than JSON does it, with the letters."""
+    if isinstance(value, str) and value.isascii() and len(_ESCAPED_TWICE.findall(value)) >= _FEWEST_ESCAPED:
+        return _ESCAPED_TWICE.sub(lambda m: chr(int(m[1], 16)), value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
 def _with_legal_escapes(text: str) -> str:

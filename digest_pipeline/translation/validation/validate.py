@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from digest_pipeline.papers.assemble import NO_ABSTRACT
 from digest_pipeline.translation.placeholders import fill_in
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer, parse_answer
@@ -60,6 +61,9 @@ def _restored(request: PromptRequest, answer: Answer) -> Answer:
     separate = request.language.punctuation.space_after_url
     texts = {name: fill_in(getattr(answer, name), masks, space_after_url=separate and name != "tldr_en") for name in request.fields}
     restored = Answer(**texts)
+    if request.source_abstract == NO_ABSTRACT:  # nothing but the title is the paper's: what a model says beyond it is made up
+        own = replace(Answer(), tldr_en=request.source_title, tldr=restored.translated_title, translated_title=restored.translated_title)
+        restored = replace(own, translated_abstract=NO_ABSTRACT if request.language.is_translated_into else "")
     if not request.language.is_translated_into:
         return replace(restored, translated_title=request.source_title, tldr=restored.tldr_en)
     return restored
