@@ -148,7 +148,7 @@ class _Reader:
         if isinstance(text, NoFullText):
             return PaperNotes(paper, self._language.tag, NoteStatus.NO_FULL_TEXT, detail=str(text))
         parts, beyond = parts_of(text)
-        shown: list[CheckedNote] = []
+        shown: dict[str, CheckedNote] = {}
         bill, dropped, problem = _Bill(), 0, ""
         for part in parts:
             try:
@@ -159,13 +159,14 @@ class _Reader:
             except (_NoAnswer, RequestRejected) as error:
                 problem = str(error)
                 continue
-            shown += [one for one in good if one.note.quote not in {other.note.quote for other in shown}]
+            for one in good:  # a quote once, where it came first
+                shown.setdefault(one.note.quote, one)
             dropped += lost
         return PaperNotes(
             paper,
             self._language.tag,
-            _status(shown, problem, is_deferred=problem.startswith("DIGEST_")),
-            tuple(shown[: 2 * MOST_NOTES]),
+            _status(list(shown.values()), problem, is_deferred=problem.startswith("DIGEST_")),
+            tuple(shown.values())[: 2 * MOST_NOTES],
             dropped,
             bill.model,
             bill.total_usd,
@@ -187,6 +188,8 @@ class _Reader:
         if notes is None and corrected is None:
             raise _NoAnswer("the model's answers hold no notes in the form asked for")
         better, still_bad = self._checked(corrected or [], text)
+        known = {one.note.quote for one in good}
+        better = [one for one in better if one.note.quote not in known]  # models repeat what was good already
         return good + better, max(len(still_bad), len(bad) - len(better))
 
     def _checked(self, notes: Sequence[Note], text: FullText) -> tuple[list[CheckedNote], list[tuple[Note, list[str]]]]:

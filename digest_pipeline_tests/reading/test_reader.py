@@ -82,6 +82,13 @@ def test_a_note_that_is_corrected_is_shown(endpoint: FakeOpenAI, tmp_path: Path)
     assert found.dropped == 0
 
 
+def test_a_note_that_is_given_again_is_shown_once_and_hides_no_dropped_one(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    endpoint.behave = answering([TRUE, FALSE, LIMIT, TRUE], [TRUE, LIMIT])
+    notes = read(endpoint, tmp_path)
+    assert [one.note.quote for one in notes.notes] == [TRUE["quote"], LIMIT["quote"]]
+    assert notes.dropped == 1
+
+
 def test_nothing_is_paid_twice(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = answering([TRUE, FALSE], [FALSE])
     first, second = read(endpoint, tmp_path), read(endpoint, tmp_path)
