@@ -1,6 +1,6 @@
 """`make dev`: code server, guarded webserver and daemon as three processes on this machine, started and stopped together.
 
-What lives here: minding the processes. What does not: what runs in them, and DAGSTER_HOME (`running.py`). It stands
+What lives here: minding the processes. What does not: what runs in them, and DAGSTER_HOME (`home.py`). It stands
 in for `dagster dev`, which starts the webserver without the guard (`guard.py`). The code server listens on a socket
 in a private folder, so that no port of it is open to other users of the machine.
 """
