@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,8 @@ from digest_pipeline.translation.llm.capabilities import ResponseFormat
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.translators import MODEL, desk_for, papers
 
-pytest.importorskip("llama_cpp.server", reason="llama-cpp-python[server] is not installed: docs/testing.md")
-gguf = pytest.importorskip("gguf")
-pytestmark = pytest.mark.slow
+gguf = pytest.importorskip("gguf", reason="llama-cpp-python[server] and gguf are not installed: docs/testing.md")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("llama_cpp") is None, reason="llama-cpp-python[server] is not installed")]
 
 WIDTH, HEADS, CONTEXT = 32, 2, 8192
 
