@@ -23,7 +23,7 @@ from digest_pipeline.site.views import day_in_words, month_in_words, short_day
 from digest_pipeline.translation.languages import Language, load_language
 
 _ROOM = files("digest_pipeline.site")
-ASSETS = ("style.css", "site.js", "rows.js", "narrow.js", "rank.js", "mine.js", "icon.svg", "outputs.css", "search.js")
+ASSETS = ("style.css", "site.js", "rows.js", "narrow.js", "rank.js", "mine.js", "icon.svg", "outputs.css", "search-index.js", "search.js")
 
 
 @cache

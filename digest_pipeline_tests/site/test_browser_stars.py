@@ -95,12 +95,12 @@ def test_stars_of_one_day_rank_another_and_say_why(page: Any, folder: Path) -> N
     page.wait_for_function("Object.values(JSON.parse(localStorage.getItem('digest.mine')).stars).every((star) => star.terms && star.bibtex)")
     show(page, folder, SECOND)
     before = page.eval_on_selector_all("article.paper", "(rows) => rows.map((row) => row.id)")
-    page.locator(".mine-bar .first").click()
+    page.locator(".chips .first").click()
     page.wait_for_selector(".papers.ranked")
     after = page.eval_on_selector_all("article.paper", "(rows) => rows.map((row) => row.id)")
     assert set(after[:6]) == set(of_field(page, "cs.RO"))
     assert page.locator(".why-mine").first.is_visible()
-    page.locator(".mine-bar .first").click()
+    page.locator(".chips .first").click()
     assert page.eval_on_selector_all("article.paper", "(rows) => rows.map((row) => row.id)") == before
 
 
@@ -126,7 +126,7 @@ def test_all_is_done_by_keys_alone(page: Any, folder: Path) -> None:
     page.keyboard.press("r")
     page.wait_for_function("JSON.parse(localStorage.getItem('digest.mine') ?? '{}').read")
     assert (len(kept(page)["stars"]), len(kept(page)["read"])) == (1, 1)
-    page.locator(".mine-bar .first").focus()
+    page.locator(".chips .first").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".papers.ranked")
 
@@ -171,7 +171,7 @@ def test_a_file_without_stars_is_refused_in_words(page: Any, folder: Path, tmp_p
 def test_buttons_have_a_fingers_size(page: Any, folder: Path) -> None:
     show(page, folder, FIRST)
     page.wait_for_selector(".mine .star")
-    for selector in (".mine .star", ".mine .read", ".mine .hide", ".mine-bar .first"):
+    for selector in (".mine .star", ".mine .read", ".mine .hide", ".chips .first"):
         box = page.locator(selector).first.bounding_box()
         assert min(box["width"], box["height"]) >= 44
 
@@ -181,7 +181,7 @@ def test_nothing_leaves_the_browser(page: Any, folder: Path) -> None:
     page.on("request", lambda request: asked.append(request.url))
     show(page, folder, FIRST)
     star(page, of_field(page, "cs.RO")[0])
-    page.locator(".mine-bar .first").click()
+    page.locator(".chips .first").click()
     page.wait_for_selector(".papers.ranked")
     assert [url for url in asked if not url.startswith(("file://", "data:"))] == []
 

@@ -359,7 +359,7 @@ def test_hostile_texts_are_words_and_nothing_else(site: Site) -> None:
             tag = str(element.tag)
             if tag == "script":
                 assert path == "404.html" or element.get("src", "").split("?")[0].endswith(
-                    ("site.js", "rows.js", "narrow.js", "rank.js", "mine.js", "search.js")
+                    ("site.js", "rows.js", "narrow.js", "rank.js", "mine.js", "search-index.js", "search.js")
                 ), path
             assert not any(str(name).lower().startswith("on") for name in element.attrib), path
             assert not re.match(r"\s*javascript:", element.get("href", ""), re.IGNORECASE), path

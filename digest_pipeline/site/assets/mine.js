@@ -133,7 +133,8 @@ window.digest ??= {};
     const button = document.createElement("button");
     button.type = "button";
     button.className = name;
-    button.textContent = text;
+    button.append(document.createElement("span"));
+    button.firstChild.textContent = text;
     button.addEventListener("click", action);
     bar.append(button);
     return button;
@@ -169,7 +170,13 @@ window.digest ??= {};
   const mineSection = document.createElement("section");
   mineSection.className = "group for-me";
   const toggle = addBarButton(words.first, "first", () => (list.classList.contains("ranked") ? restore() : rank()));
-  bar.prepend(toggle);
+  const chips = header.querySelector(".chips") ?? document.createElement("div");
+  chips.className = "chips";
+  const first = document.createElement("li");
+  first.append(toggle);
+  if (!chips.firstChild) chips.append(document.createElement("ul"));
+  chips.querySelector("ul").prepend(first);
+  chips.append(bar);
 
   const restore = () => {
     for (const [row, section] of places) section.append(row);
@@ -294,7 +301,7 @@ window.digest ??= {};
     showMarks();
   });
 
-  header.querySelector(".narrowed").before(bar);
+  if (!chips.isConnected) header.querySelector(".narrowed").before(chips);
   const sight = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) {

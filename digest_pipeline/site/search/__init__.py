@@ -4,12 +4,13 @@
     site/<tag>/search/<segment>/     a segment's files (`segments.py`)
 
 A new day goes into the *head*, a segment of at most a few hundred papers that is written anew each time; when it is full, it
-is joined to the newest large segment, or becomes the next one. So a day costs the same whatever lies behind it, a question
-reads a few small files, and nothing is cut into words by anybody but `segmentation.py` and its twin in `assets/search.js`.
+is joined to the newest segment, or becomes the next one, and four full ones become a large one. So a day costs about the same
+whatever lies behind it, a question reads a few small files, and nothing is cut into words by anybody but `segmentation.py` and its
+twin in `assets/search-index.js`.
 Segments are never changed: a new one has a new name, `index.json` is replaced in one step, and then the old one goes.
 
 What lives here: which papers lie in which segment, and bringing that up to date. What does not: the page's markup
-(`templates/search.html.jinja`) and what the browser does (`assets/search.js`). Why it is made so: `docs/decisions/0012-search.md`.
+(`templates/search.html.jinja`) and what the browser does (`assets/search-index.js`, `search.js`). Why it is made so: `docs/decisions/0012-search.md`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ FORMAT = 1
 """Raised when segmentation or files change: every index is then built again."""
 HEAD_PAPERS = 512
 SEGMENT_PAPERS = 4_096
+LARGE_SEGMENT_PAPERS = 4 * SEGMENT_PAPERS
+"""A question costs a request or two a segment: so many papers in one, as long as joining them takes seconds only."""
 _INDEX = "index.json"
 
 
@@ -79,6 +82,10 @@ def search_page_values(outcome: SearchOutcome, language: Language, categories: S
     return {"search_categories": tuple(categories), "problem": problem}
 
 
+def _moved(days: Mapping[str, list[Any]], offset: int) -> dict[str, list[Any]]:
+    return {day: [first + offset, count, key] for day, (first, count, key) in days.items()}
+
+
 def _short(key: str, categories: Sequence[str]) -> str:
     return f"{zlib.crc32('|'.join([key, *categories]).encode()):08x}"
 
@@ -98,6 +105,7 @@ class _Update:
         new = sorted(wanted.keys() - known)
         indexed = sum(self._index(day, load(date.fromisoformat(day)), wanted[day]) for day in new)
         self._flush()
+        self._join_full_segments()
         if new or changed or not self._storage.exists(f"{self._folder}/{_INDEX}"):
             self._write_index()
         self._drop_old_segments()
@@ -129,12 +137,12 @@ class _Update:
         for entry in sorted(entries, key=lambda entry: id_sort_key(entry.paper.arxiv_id)):
             head.add(entry, places[entry.paper.arxiv_id], self._language, self._categories)
         days[day] = [first, len(entries), key]
-        if len(head.ids) >= SEGMENT_PAPERS:  # many days at once: straight into a large segment
+        if len(head.ids) >= LARGE_SEGMENT_PAPERS:  # many days at once: straight into a large segment
             self._flush()
         return len(entries)
 
     def _open_head(self) -> tuple[Segment, dict[str, list[Any]]]:
-        """The papers that are not in a large segment yet, with their days."""
+        """The papers that wait for a segment of their own, with their days."""
         if self._head is None:
             newest = self._stored[-1] if self._stored else None
             if newest is not None and newest.papers < HEAD_PAPERS and (segment := self._read(newest)) is not None:
@@ -145,21 +153,37 @@ class _Update:
         return self._head, self._head_days
 
     def _flush(self) -> None:
-        """Writes the head: by itself while it is small, else joined to the newest large segment, as far as that has room."""
+        """Writes the head: by itself while it is small, else joined to the newest full segment, as far as that has room."""
         if self._head is None:
             return
         segment, days = self._head, self._head_days
         self._head = None
         newest = self._stored[-1] if self._stored else None
         has_room = newest is not None and len(segment.ids) >= HEAD_PAPERS and newest.papers + len(segment.ids) <= SEGMENT_PAPERS
-        if newest is not None and has_room and (large := self._read(newest)) is not None:
+        if newest is not None and has_room and (larger := self._read(newest)) is not None:
             self._stored.pop()
-            offset = len(large.ids)
-            large.join(segment)
-            days = newest.days | {day: [first + offset, count, key] for day, (first, count, key) in days.items()}
-            segment = large
+            days = newest.days | _moved(days, len(larger.ids))
+            larger.join(segment)
+            segment = larger
+        self._stored.append(self._write(segment, days))
+
+    def _join_full_segments(self) -> None:
+        full = [one for one in self._stored[:-2] if HEAD_PAPERS <= one.papers <= SEGMENT_PAPERS][:4]  # the last two still grow
+        if len(full) < 4:
+            return
+        joined, days = Segment(), {}
+        for one in full:
+            segment = self._read(one)
+            if segment is None:
+                return
+            days |= _moved(one.days, len(joined.ids))
+            joined.join(segment)
+        self._stored[self._stored.index(full[0])] = self._write(joined, days)
+        self._stored = [one for one in self._stored if one not in full]
+
+    def _write(self, segment: Segment, days: dict[str, list[Any]]) -> _Stored:
         name = self._free_name(days)
-        self._stored.append(_Stored(name, write_segment(self._storage, f"{self._folder}/{name}", segment), len(segment.ids), days))
+        return _Stored(name, write_segment(self._storage, f"{self._folder}/{name}", segment), len(segment.ids), days)
 
     def _read(self, stored: _Stored) -> Segment | None:
         """None, and a line in the log, where its files are torn or gone: it stays as it is, and nothing is joined to it."""

@@ -1,4 +1,4 @@
-"""Text → the words that are indexed and asked for, cut by our own rules; `assets/search.js` does exactly the same.
+"""Text → the words that are indexed and asked for, cut by our own rules; `assets/search-index.js` does exactly the same.
 
     Attention-based 注意力机制, v2   →   attention 0 · based 1 · 注意 2 · 意力 3 · 力机 4 · 机制 5 · 制 6 · v2 8
 

@@ -114,6 +114,18 @@ def test_days_fill_large_segments_and_the_older_ones_stay_as_they_are(tmp_path: 
     assert {path.name for path in (tmp_path / "site/zh/search").iterdir()} == {"index.json", *(one["name"] for one in stored)}
 
 
+def test_four_full_segments_become_one_and_every_day_is_still_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "HEAD_PAPERS", 4)
+    monkeypatch.setattr(search, "SEGMENT_PAPERS", 10)
+    storage, all_days = Storage(tmp_path), some_days(23)
+    for day in all_days.days:
+        update(storage, Days({one: entries for one, entries in all_days.days.items() if one <= day}))
+    stored = index(storage)["segments"]
+    assert [one["papers"] for one in stored] == [32, 8, 4, 2]
+    listed = {(entry.paper.listing_date.isoformat(), entry.paper.arxiv_id) for entries in all_days.days.values() for entry in entries}
+    assert set(found(storage, "泡茶")) == listed
+
+
 def test_a_changed_day_is_found_as_it_is_now_and_a_lost_day_not_at_all(tmp_path: Path) -> None:
     storage, days = Storage(tmp_path), some_days(4)
     update(storage, days)
