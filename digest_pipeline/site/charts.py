@@ -117,7 +117,7 @@ def _slots(panel: Panel, weekdays: Sequence[str]) -> tuple[Callable[[int], float
     def middle(slot: int) -> float:
         return round(panel.left + width * (slot + 0.5), 1)
 
-    step = max(1, math.ceil(len(weekdays) * 74 / (panel.right - panel.left)))
+    step = max(1, math.ceil(len(weekdays) * 96 / (panel.right - panel.left)))
     panel.labels = [(middle(slot), weekdays[slot]) for slot in range(len(weekdays) - 1, -1, -step)]
     return middle, round(width * 0.8, 1)
 

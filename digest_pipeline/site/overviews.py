@@ -171,7 +171,9 @@ class Overviews:
         reasons = {arxiv_id: [reason.in_words(language) for reason in match.reasons] for day in days for arxiv_id, match in day.watched(name).items()}
         watched = (entry for day in days for entry in day.entries(language.tag) if entry.paper.arxiv_id in reasons)
         entries = feed_entries(watched, ALL, self._options.feed_days)
-        return named_feed(f"watch-{name}", title, entries, language, newest_day=max(self._days), site_url=self._options.site_url, reasons=reasons)
+        page = paths.watch_page(language.tag, name)
+        where = {"site_url": self._options.site_url, "archive_page": page}
+        return named_feed(f"watch-{name}", title, entries, language, newest_day=max(self._days), reasons=reasons, **where)
 
     # -- statistics -------------------------------------------------------------------------------
 

@@ -92,6 +92,13 @@ def test_without_a_public_address_entries_link_to_arxiv() -> None:
     assert atom.entries[0].link == "https://arxiv.org/abs/2606.00001"
 
 
+def test_every_format_says_where_older_papers_are() -> None:
+    atom, rss, document = assert_valid(a_feed([an_entry()]))
+    archive = f"{SITE}/zh/archive/index.html"
+    assert [link.href for link in atom.feed.links if link.rel == "related"] == [archive]
+    assert all(said.endswith(f" {archive}") for said in (atom.feed.subtitle, rss.feed.subtitle, document["description"]))
+
+
 def test_holidays_and_failed_days_push_no_paper_out() -> None:
     days = [DAY - timedelta(days=n) for n in (0, 1, 20, 21, 22)]
     entries = [an_entry(arxiv_id=f"2605.0000{n}", listing_date=day) for n, day in enumerate(days)]

@@ -30,16 +30,38 @@
     return days ? `${root}${tag}/${days.split(" ").at(-1)}/index.html#p-${id.replace("/", "-")}` : null;
   };
 
+  /** A category's export of a day, cut from that of all papers and saved; whether there is one. */
+  const saveExport = async (day, category, kind) => {
+    const texts = await Promise.all(["jsonl", kind].map(async (one) => {
+      const answer = await fetch(`${root}${tag}/${day}/all.${one}`);
+      return answer.ok ? answer.text() : "";
+    }));
+    const papers = texts[0].split("\n").filter(Boolean).map((line) => ({ line, ...JSON.parse(line) }));
+    const own = papers.filter(({ categories }) => categories.some((one) => one === category || one.startsWith(`${category}.`)));
+    const ids = new Set(own.map((one) => one.arxiv_id));
+    const entries = texts[1].split(/\n(?=@)/).filter((entry) => ids.has(/^\s*eprint\s*=\s*\{([^}]*)\}/m.exec(entry)?.[1].replace(/v\d+$/, "")));
+    const text = (kind === "bib" ? entries : own.map(({ line }) => line)).join("\n");
+    if (!text) return false;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([`${text.trimEnd()}\n`]));
+    link.download = link.textContent = `${category}.${kind}`;
+    said.replaceChildren(link);
+    link.click();
+    return true;
+  };
+
   const place = async () => {
     if (root === null) return null;
     if (rest[0] === "paper") return placeOfPaper(rest.slice(1).filter((part) => part !== "" && part !== "index.html").join("/").replace(/v\d+$/, ""));
-    const category = /^\d{4}-\d\d-\d\d$/.test(rest[0]) && /^([\w-]+(?:\.[\w-]+)?)\.html$/.exec(rest[1] ?? "");
-    return category && category[1] !== "index" ? `${root}${tag}/${rest[0]}/index.html?category=${category[1]}` : null;
+    const [, category, kind] = (/^\d{4}-\d\d-\d\d$/.test(rest[0]) && /^([\w-]+(?:\.[A-Za-z-]+)?)\.(html|bib|jsonl)$/.exec(rest[1] ?? "")) || [];
+    if (!category || category === "index") return null;
+    return kind === "html" ? `${root}${tag}/${rest[0]}/index.html?category=${category}` : saveExport(rest[0], category, kind);
   };
 
   say("finding");
   try {
     const found = await place();
+    if (found === true) return;
     if (found) return location.replace(found);
   } catch {}
   say("not_found");

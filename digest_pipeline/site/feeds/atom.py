@@ -11,6 +11,8 @@ def atom_bytes(feed: Feed) -> bytes:
     """UTF-8."""
     generator = generator_of(feed, "xml")
     generator.link(href=feed.page_url, rel="alternate", type="text/html")
+    if feed.archive_url:
+        generator.link(href=feed.archive_url, rel="related", type="text/html")
     generator.author({"name": "arXiv"})  # holds for an entry without authors, which Atom would refuse
     for item in feed.items:
         entry = add_entry(generator, item)

@@ -7,7 +7,8 @@ An entry's id is `https://arxiv.org/abs/IDvN#<tag>` for ever, whatever the site'
 listing date at midnight US Eastern, as in arXiv's own feed, and does not move when a translation is mended.
 
 No feed is larger than `LARGEST_FEED`: every paper of the newest day stands in it, the first ones whole, the others with
-title and TL;DR; earlier days follow whole for as long as there is room, and are left to the site after that.
+title and TL;DR; earlier days follow whole for as long as there is room, and are left to the site after that: each feed's
+description, and in Atom a link, says where they are.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ class Feed:
     language: Language
     site_url: str
     page_url: str
+    archive_url: str
+    """The page with the papers that are older than the feed's; empty without `site_url`."""
     updated: datetime
     items: tuple[FeedItem, ...]
 
@@ -132,17 +135,24 @@ def named_feed(
     newest_day: date,
     site_url: str = "",
     reasons: Mapping[str, Sequence[str]] | None = None,
+    archive_page: str = "",
 ) -> Feed:
-    """A feed under any name and title, e.g. of a watch list; `reasons` (by arXiv id) say why a paper is shown."""
+    """A feed under any name and title, e.g. of a watch list; `reasons` (by arXiv id) say why a paper is shown.
+
+    `archive_page`: the page below `site/` with older papers; by default the archive.
+    """
     why = reasons or {}
     items = tuple(_bounded(entries, lambda entry, is_whole: _item(entry, language, site_url, tuple(why.get(entry.paper.arxiv_id, ())), is_whole)))
+    archive_url = f"{site_url}/{archive_page or paths.archive_page(language.tag)}" if site_url else ""
+    older = f" · {language.label('site', 'earlier_days')}: {archive_url}" if archive_url else ""
     return Feed(
         name=name,
         title=one_line(title),
-        description=language.label("feed", "description"),
+        description=language.label("feed", "description") + older,
         language=language,
         site_url=site_url,
         page_url=f"{site_url}/{paths.home_page(language.tag)}" if site_url else "https://arxiv.org/",
+        archive_url=archive_url,
         updated=max((item.published for item in items), default=_eastern_midnight(newest_day)),
         items=items,
     )
