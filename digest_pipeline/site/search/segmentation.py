@@ -21,6 +21,7 @@ from digest_pipeline.text import without_accents
 
 _RUN = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー"
 _TOKEN = regex.compile(rf"(?V1)(?P<run>[{_RUN}]+)|[[\p{{L}}\p{{N}}\p{{M}}]--[{_RUN}]]+")
+_STARTS_RUN = regex.compile(rf"[{_RUN}]")
 _NO_GAP = regex.compile(r"[\s\-\u2010-\u2015'’_/]*")
 _COMBINING = regex.compile("[\u0300-\u036f]")
 
@@ -52,4 +53,4 @@ def tokens(text: str, position: int = 0) -> Iterator[tuple[str, int]]:
 
 def is_run(term: str) -> bool:
     """Whether the term is a pair of characters, or one, of a script without spaces."""
-    return regex.match(rf"[{_RUN}]", term) is not None
+    return not term.isascii() and _STARTS_RUN.match(term) is not None
