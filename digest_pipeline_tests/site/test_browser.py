@@ -391,7 +391,7 @@ def test_addresses_of_earlier_releases_lead_to_the_same_papers(browser: Any, add
             with page.expect_download() as saved:
                 page.goto(f"{address}zh/2026-05-27/cs.IR.{kind}")
             lines = saved.value.path().read_text(encoding="utf-8").splitlines()
-            shown = sum('cs.IR' in line for line in (folder / "zh/2026-05-27/all.jsonl").read_text(encoding="utf-8").splitlines())
+            shown = sum("cs.IR" in line for line in (folder / "zh/2026-05-27/all.jsonl").read_text(encoding="utf-8").splitlines())
             assert saved.value.suggested_filename == f"cs.IR.{kind}"
             assert sum(line.startswith(sign) for line in lines) == shown > 0
         page.goto(f"{address}zh/paper/1234.56789/index.html")
