@@ -171,7 +171,8 @@ class _Update:
         full = [one for one in self._stored[:-2] if HEAD_PAPERS <= one.papers <= SEGMENT_PAPERS][:4]  # the last two still grow
         if len(full) < 4:
             return
-        joined, days = Segment(), {}
+        joined = Segment()
+        days: dict[str, list[Any]] = {}
         for one in full:
             segment = self._read(one)
             if segment is None:
