@@ -16,8 +16,8 @@ from digest_pipeline_tests.support.browser import chromium, watched_page
 
 _OPEN_THIRD_ROW = "document.querySelectorAll('.paper h3 a')[2].click()"
 _SHOTS = {
-    "phone-light": ((390, 844), "light", "{tag}/index.html", ""),
-    "phone-dark": ((390, 844), "dark", "{tag}/index.html", "scrollTo(0, 700)"),
+    "phone-light": ((360, 740), "light", "{tag}/index.html", ""),
+    "phone-dark": ((360, 740), "dark", "{tag}/index.html", "scrollTo(0, 700)"),
     "wide-light": ((1440, 900), "light", "{tag}/index.html", _OPEN_THIRD_ROW),
     "wide-dark": ((1440, 900), "dark", "{tag}/index.html", _OPEN_THIRD_ROW),
 }
