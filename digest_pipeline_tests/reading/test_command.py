@@ -61,7 +61,6 @@ def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, 
         yield server
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a connection to the model that its pool had not closed yet
 def test_pages_of_every_kind_are_read_or_said_to_be_none_and_no_false_quote_is_shown(
     endpoint: FakeOpenAI, asked: tuple[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,11 +54,13 @@ class LazyClient:
     def __init__(self, make_client: Callable[[], ChatClient]) -> None:
         self._make_provider = make_client
         self._provider: ChatClient | None = None
+        self._opening = asyncio.Lock()
 
     async def open(self) -> ChatClient:
-        """Loading the client's library takes most of a second, so it is done beside the event loop."""
-        if self._provider is None:
-            self._provider = await asyncio.to_thread(self._make_provider)
+        """Loading the client's library takes most of a second, so it is done beside the event loop; once, for all who wait for it."""
+        async with self._opening:
+            if self._provider is None:
+                self._provider = await asyncio.to_thread(self._make_provider)
         return self._provider
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
