@@ -13,6 +13,7 @@
     ├── TranslationError
     │   ├── EndpointConfigurationError      key, credit or model refused: no retry can help          fix the setting it names
     │   ├── EndpointUnavailable  the endpoint is down for longer than the run may wait    run again later
+    │   ├── EmbeddingsUnavailable   an endpoint's embeddings cannot be had: ranking goes by words  see the message
     │   └── AnswerStoreError     the store of paid answers cannot be read or written      see the message
     ├── StorageError            the data directory cannot be read or written             see the message
     ├── HostedStateError        the branch that keeps a hosted run's data is out of reach  see the message
@@ -87,6 +88,10 @@ class EndpointUnavailable(TranslationError):
     """The endpoint kept failing for longer than a paper may wait."""
 
     retryable = True
+
+
+class EmbeddingsUnavailable(TranslationError):
+    """The endpoint, or the budget, does not give the vectors of all texts; ranking goes on by words, and says so."""
 
 
 class AnswerStoreError(TranslationError):

@@ -171,6 +171,10 @@ class Settings(BaseModel):
         "all",
         description="`all`, or `ranked:20`: only the 20 best papers of each profile's ranking. The rest is listed in the original, and can be translated later.",
     )
+    embedding_model: str = Field(
+        "",
+        description="An embedding model of the endpoint: rankings of profiles go by its vectors too. It is sent the titles and abstracts of listed papers and of libraries. Empty: by words, nothing is sent.",
+    )
     read_top: int = Field(0, ge=0, description="So many of each profile's best papers of a day are read whole, with notes and quotes; 0: none.")
     read_budget_per_run_usd: float | None = Field(None, gt=0, description="Hard limit of what one run spends on reading papers whole.")
     read_on_site: bool = Field(False, description="true: the notes of papers that were read whole also stand on the public pages.")

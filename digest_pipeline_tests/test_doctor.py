@@ -17,6 +17,7 @@ import pytest
 from digest_pipeline import doctor
 from digest_pipeline.doctor import Finding, Level, machine
 from digest_pipeline.settings import load_settings
+from digest_pipeline_tests.support.fake_openai import error, fake_openai
 from digest_pipeline_tests.support.loopback import smtp_server
 from digest_pipeline_tests.support.serving import serving
 
@@ -125,6 +126,20 @@ def test_a_refusing_endpoint_is_an_error_with_its_own_advice(
     finding = worst(examine(tmp_path, services), "model")
     assert finding.level is Level.ERROR
     assert advice in finding.hint
+
+
+def test_an_embedding_model_is_asked_for_one_word_and_named_where_it_fails(tmp_path: Path, services: Services) -> None:
+    with fake_openai() as endpoint:
+        given = {"OPENAI_BASE_URL": endpoint.url, "DIGEST_EMBEDDING_MODEL": "some-embedder"}
+        found = examine(tmp_path, services, **given)["model"]
+        assert [finding.level for finding in found] == [Level.OK, Level.OK]
+        assert "some-embedder gives embeddings of 64 numbers" in found[1].message
+        assert [body["input"] for body in endpoint.embedding_requests] == [["OK"]]
+        endpoint.embedding_replies = [error(404, "The model does not exist", "model_not_found")]
+        failing = worst(examine(tmp_path, services, **given), "model")
+        assert (failing.level, "DIGEST_EMBEDDING_MODEL" in failing.hint) == (Level.ERROR, True)
+        unpriced = worst(examine(tmp_path, services, **given, DIGEST_BUDGET_PER_RUN_USD="1"), "model")
+        assert "the price of the model 'some-embedder' is unknown" in unpriced.message
 
 
 def test_an_arxiv_that_cannot_be_reached_or_answers_nonsense_is_an_error(tmp_path: Path, services: Services) -> None:

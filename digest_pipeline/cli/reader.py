@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from digest_pipeline.cli import FAILED, OK
 from digest_pipeline.cli.words import LISTING_DATE
 from digest_pipeline.clients import arxiv_client, open_storage, utc_now
 from digest_pipeline.errors import ArxivUnavailable, SettingsError, SourceError
+from digest_pipeline.ranking.embeddings import Embedder
 from digest_pipeline.ranking.features import Document
 from digest_pipeline.ranking.library import Library, Problem, read_library
 from digest_pipeline.ranking.lookup import AskArxiv, KnownPapers, asks, documents_of, nobody, papers_that_arxiv_has_by
@@ -29,6 +31,7 @@ from digest_pipeline.ranking.votes import Vote, add_vote, private_folder
 from digest_pipeline.render.watch_lists import load_watch_lists
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
+from digest_pipeline.translation.translator import Translator
 
 _PAPERS_OF_LIBRARIES = "private/_libraries/papers.jsonl"  # no profile's name begins with _
 _SHOWN = 20
@@ -52,16 +55,22 @@ def rank(first: date, last: date, profiles: tuple[str, ...], libraries: tuple[Pa
     """
     settings = load_settings()
     storage = open_storage(settings)
-    at_hand = PapersAtHand(storage)
+    at_hand = PapersAtHand(storage, _embedder(settings))
     days = [day for day in at_hand.days if first <= day <= last]
     if not days:
         raise SourceError(f"no day from {first} to {last} is at hand", hint="`digest backfill` or `digest run` makes them")
     readers = [_profile_reader(settings, storage, at_hand, name) for name in profiles or (() if libraries else (None,))]
     readers += [_library_reader(settings, storage, at_hand, libraries)] if libraries else []
     for name, taste, top in readers:
-        for day, ranked in rank_days(at_hand, days, taste):
+        in_order = partial(lambda taste: list(rank_days(at_hand, days, taste)), taste)
+        for day, ranked in at_hand.by_words_where_vectors_fail(in_order, lambda error: click.echo(f"! ranked by words alone: {error}", err=True)):
             _print(day, ranked, at_hand, name if len(readers) > 1 else "", None if as_json else top)
     return OK
+
+
+def _embedder(settings: Settings) -> Embedder | None:
+    """The command ends with the process, which closes the store."""
+    return Embedder.from_settings(settings, Translator.from_settings(settings, now=utc_now)) if settings.embedding_model else None
 
 
 def _print(day: date, ranked: Sequence[RankedPaper], at_hand: PapersAtHand, reader: str, top: int | None) -> None:

@@ -18,6 +18,8 @@ from digest_pipeline.arxiv.rate_limit import CrossProcessRateLimiter, rate_limit
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME
 from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
 from digest_pipeline.errors import SettingsError
+from digest_pipeline.translation.budget import Budget, require_price
+from digest_pipeline.translation.pricing import PriceTable
 
 if TYPE_CHECKING:
     import openai
@@ -79,6 +81,27 @@ def _endpoint(this: Installation) -> Iterator[Finding]:
                 yield Finding(Subject.MODEL, Level.OK, f"{where} takes the key and knows {model}")
 
 
+def _embeddings(this: Installation) -> Iterator[Finding]:
+    import openai
+
+    s = this.settings
+    if not s.embedding_model or s.is_sample:
+        return
+    prices, budget = PriceTable.load(s.prices_file), Budget(s.budget_per_run_usd, s.budget_per_month_usd)
+    require_price(s.embedding_model, prices, budget)
+    key = s.openai_api_key.get_secret_value() if s.openai_api_key else "none"
+    with openai.OpenAI(api_key=key, base_url=s.openai_base_url or None, timeout=_TIMEOUT_SECONDS, max_retries=0) as client:
+        try:
+            length = len(client.embeddings.create(model=s.embedding_model, input=["OK"], encoding_format="float").data[0].embedding)
+        except openai.OpenAIError as error:
+            advice = _advice(error).replace("DIGEST_MODEL", "DIGEST_EMBEDDING_MODEL")
+            yield Finding(Subject.MODEL, Level.ERROR, f"embeddings of {s.embedding_model}: {_first_line(error)}", advice)
+        except (AttributeError, IndexError, TypeError, ValueError):
+            yield Finding(Subject.MODEL, Level.ERROR, f"{s.embedding_model} gives no embedding", "set DIGEST_EMBEDDING_MODEL to an embedding model")
+        else:
+            yield Finding(Subject.MODEL, Level.OK, f"{s.embedding_model} gives embeddings of {length} numbers")
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
@@ -110,4 +133,4 @@ def _mail(this: Installation) -> Iterator[Finding]:
         yield Finding(Subject.MAIL, Level.OK, f"{parse_smtp_url(s).hostname} accepts us; {len(s.mail_to)} recipients of the whole digest")
 
 
-QUESTIONS: tuple[Question, ...] = ((Subject.ARXIV, _arxiv), (Subject.MODEL, _endpoint), (Subject.MAIL, _mail))
+QUESTIONS: tuple[Question, ...] = ((Subject.ARXIV, _arxiv), (Subject.MODEL, _endpoint), (Subject.MODEL, _embeddings), (Subject.MAIL, _mail))

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.hosted.branch import RESTORED
+from digest_pipeline.ranking.embeddings import PRIVATE
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.cache.exchange import export_answers, import_answers
 from digest_pipeline.translation.cache.protocol import ResponseCache
@@ -47,10 +48,14 @@ class SegmentWriter:
         self._kept = {_mark(line) for path in segment_files(storage) for line in _lines(path)}
 
     def write(self, store: ResponseCache, secrets: Sequence[str]) -> list[str]:
-        """The new files' paths, none where all answers are kept. A secret that an endpoint repeated in an answer is blanked."""
+        """The new files' paths, none where all answers are kept.
+
+        A secret that an endpoint repeated in an answer is blanked; vectors of a reader's own library stay off the branch.
+        """
         exported = io.StringIO()
         export_answers(store, exported)
-        new = {mark: line for line in exported.getvalue().split("\n") if line and (mark := _mark(line)) not in self._kept}
+        public = (line for line in exported.getvalue().split("\n") if line and f'"about": {json.dumps(PRIVATE)}' not in line)
+        new = {mark: line for line in public if (mark := _mark(line)) not in self._kept}
         lines = [_blanked(line, secrets) for line in new.values()]
         written = [_write(self._storage, lines[start : start + LINES_A_FILE]) for start in range(0, len(lines), LINES_A_FILE)]
         self._kept.update(new)

@@ -68,6 +68,12 @@ CHECKS = (
         warns=True,
     ),
     Check(
+        "embeddings_were_had_where_they_are_set",
+        "rankings",
+        "Warns where DIGEST_EMBEDDING_MODEL is set and its vectors could not be had: the day is ranked by words alone.",
+        warns=True,
+    ),
+    Check(
         "nearly_every_paper_is_translated", "translated_summaries", "At most 2 % of the papers are quarantined; a single one never fails a small day."
     ),
     Check(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import TruncatedSVD
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
@@ -24,6 +24,7 @@ Array = npt.NDArray[np.float64]
 _TEXT_DIRECTIONS = 150  # more tell single words apart, fewer only broad fields
 _CATEGORY_DIRECTIONS = 250  # a category of five papers is told by rarer words than a reader's theme
 _MORE_DIRECTIONS, _MANY_PAPERS = 400, 1000  # of few papers even the rarest words are wanted; of many they cost 30 MB and tell little more
+_MEANING_DIRECTIONS = 100  # of an endpoint's vectors
 _PAPERS_PER_DIRECTION = 8  # with fewer papers to a direction, similarity is chance
 _LEAST_PAPERS_OF_CATEGORY = 3
 _FEW_PAPERS = 40
@@ -50,6 +51,10 @@ class Document:
         return f"{self.title} . {self.title} . {self.abstract}"  # a title's words count double
 
 
+VectorsOf = Callable[[Sequence[Document]], npt.NDArray[np.float32]]
+"""Documents → an embedding each, rows of length one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """Documents within a space. `directions` has rows of length one (or zero, where no word is known); `evidence` is documents × categories, in log odds."""
@@ -65,9 +70,10 @@ class Placed:
 class FeatureSpace:
     """Fitted once on the papers at hand, used for any number of readers. The same papers in the same order give the same numbers."""
 
-    def __init__(self, papers: Sequence[Document]) -> None:
-        """`papers` are distinct, at least three."""
+    def __init__(self, papers: Sequence[Document], vectors: VectorsOf | None = None) -> None:
+        """`papers` are distinct, at least three. `vectors` gives an endpoint's embeddings; its errors come through here and in `place`."""
         self.papers = papers
+        self._vectors = vectors
         self.rows = {paper.key: row for row, paper in enumerate(papers)}
         with threadpool_limits(1):  # sums over threads differ in the last digits
             self._fit()
@@ -85,13 +91,38 @@ class FeatureSpace:
         self._text_directions = min(_TEXT_DIRECTIONS, max(size // _PAPERS_PER_DIRECTION, 20), wanted)
         self._middle = normalize(coordinates[:, : self._text_directions]).mean(axis=0)
         self._centre = coordinates.mean(axis=0)
-        self.directions = self._directions(coordinates)
+        meanings = self._fit_meanings(np.linalg.norm(coordinates - self._centre, axis=1).mean())
+        self.directions = self._directions(coordinates, meanings)
         self.categories = _frequent_categories(self.papers)
         self.membership = _membership(self.papers, self.categories)
         self.prior: Array = self.membership.mean(axis=0)
-        self._learn_categories(coordinates - self._centre)
+        self._learn_categories(np.hstack([coordinates - self._centre, meanings]))
 
-    def _directions(self, coordinates: Array) -> Array:
+    def _fit_meanings(self, length: float) -> Array:
+        """The principal directions of the papers' vectors, on average as long as those of their words; no column where there are no vectors."""
+        if self._vectors is None:
+            return np.zeros((len(self.papers), 0))
+        found = self._vectors(self.papers)
+        wanted = min(_MEANING_DIRECTIONS, *found.shape, len(self.papers) - 1)
+        self._pca = PCA(wanted, svd_solver="full", random_state=0)
+        meanings = self._pca.fit_transform(found).astype(np.float64)
+        self._meaning_scale = length / max(np.linalg.norm(meanings, axis=1).mean(), 1e-12)
+        result: Array = meanings * self._meaning_scale
+        return result
+
+    def _meanings(self, documents: Sequence[Document]) -> Array:
+        if self._vectors is None:
+            return np.zeros((len(documents), 0))
+        result: Array = self._pca.transform(self._vectors(documents)).astype(np.float64) * self._meaning_scale
+        return result
+
+    def _directions(self, coordinates: Array, meanings: Array) -> Array:
+        """Words and meanings count the same."""
+        words = self._word_directions(coordinates)
+        result: Array = normalize(np.hstack([words, normalize(meanings)])) if meanings.shape[1] else words
+        return result
+
+    def _word_directions(self, coordinates: Array) -> Array:
         long: Array = normalize(coordinates[:, : self._text_directions])
         known = np.linalg.norm(long, axis=1, keepdims=True) > 0
         result: Array = normalize((long - self._middle) * known)
@@ -116,10 +147,11 @@ class FeatureSpace:
         """Documents from elsewhere; where one's categories are known, by itself or as a paper at hand, they are its evidence."""
         if not documents:
             return self.placed_papers().take(np.empty(0, dtype=np.intp))
+        meanings = self._meanings(documents)
         with threadpool_limits(1):
             coordinates = self._svd.transform(self._vectorizer.transform(document.text for document in documents)).astype(np.float64)
-            directions = self._directions(coordinates)
-            evidence = self._evidence(coordinates - self._centre)
+            directions = self._directions(coordinates, meanings)
+            evidence = self._evidence(np.hstack([coordinates - self._centre, meanings]))
         has_words = np.linalg.norm(directions, axis=1) > 0
         evidence[~has_words] = 0
         for row, document in enumerate(documents):

@@ -5,14 +5,19 @@ What lives here: which days, and the feature space over them. What does not: wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from typing import TypeVar
 
 import pyarrow as pa
 
 from digest_pipeline import tables
+from digest_pipeline.errors import EmbeddingsUnavailable
+from digest_pipeline.ranking.embeddings import Embedder
 from digest_pipeline.ranking.features import Document, FeatureSpace
 from digest_pipeline.storage import Storage
+
+T = TypeVar("T")
 
 MOST_PAPERS = 2500  # more tell rare categories better and cost more than five milliseconds a paper of the day
 LEAST_PAPERS = 3  # below, nothing can be told apart: the day is listed by id
@@ -24,8 +29,9 @@ _SCHEMA = pa.schema([tables.PAPERS.field(name) for name in _COLUMNS])
 class PapersAtHand:
     """The papers tables of a data directory, each day read once. The same tables give the same neighbours and spaces."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, embedder: Embedder | None = None) -> None:
+        """`embedder` brings an endpoint's vectors into the spaces; its errors come through `space_around`."""
+        self._storage, self._embedder = storage, embedder
         self._kept_days = [day for day in storage.days_of("papers") if storage.exists(storage.papers_file(day))]
         self._read: dict[date, tuple[Document, ...]] = {}
         self._space: tuple[tuple[date, ...], FeatureSpace | None] | None = None
@@ -63,8 +69,23 @@ class PapersAtHand:
             for one in sorted(days, key=lambda other: _nearest_first(day, other)):
                 for document in self.of_day(one):
                     papers.setdefault(document.key, document)
-            self._space = days, FeatureSpace([papers[key] for key in sorted(papers)]) if len(papers) >= LEAST_PAPERS else None
+            self._space = days, self._space_of([papers[key] for key in sorted(papers)]) if len(papers) >= LEAST_PAPERS else None
         return self._space[1]
+
+    def _space_of(self, papers: list[Document]) -> FeatureSpace:
+        if self._embedder is None:
+            return FeatureSpace(papers)
+        self._embedder.listed = {paper.key for paper in papers}
+        return FeatureSpace(papers, self._embedder.vectors)
+
+    def by_words_where_vectors_fail(self, action: Callable[[], T], tell: Callable[[EmbeddingsUnavailable], None]) -> T:
+        """What `action` gives; once more, by words alone, where the vectors cannot be had: `tell` is called with the reason."""
+        try:
+            return action()
+        except EmbeddingsUnavailable as error:
+            tell(error)
+            self._embedder = self._space = None
+            return action()
 
     def _around(self, day: date) -> tuple[date, ...]:
         chosen, count = [day], len(self.of_day(day))

@@ -142,6 +142,16 @@ def _aside(parts: list[str]) -> str:
     return f"（{' '.join(parts)}）" if parts else ""
 
 
+def _vector_of(text: str) -> list[float]:
+    words = Counter(re.findall(r"[a-z]+", text.lower()))
+    vector = [0.0] * 64
+    for word, count in words.items():
+        rng = random.Random(word)
+        for _ in range(4):
+            vector[rng.randrange(64)] += count * rng.choice((-1, 1))
+    return vector
+
+
 class FakeOpenAI:
     """`behave` decides for each request; None (or no `behave`) means a good answer after `latency_seconds`."""
 
@@ -166,6 +176,11 @@ class FakeOpenAI:
         self.batches: dict[str, dict[str, Any]] = {}
         self.create_replies: list[Reply] = []
         """Replies to the next batch creations, each made after the batch came into being."""
+        self.embedding_requests: list[dict[str, Any]] = []
+        self.embedding_replies: list[Reply] = []
+        """Replies to the next questions for embeddings."""
+        self.embedded: Counter[str] = Counter()
+        """Texts that got a vector: what a customer would have paid for."""
         self.over = threading.Event()
         self._lock = threading.Lock()
         self._running = 0
@@ -206,6 +221,20 @@ class FakeOpenAI:
         with self._lock:
             self.answered[asked.title] += 1
         return Reply(body=completion(good_answer(asked.body), model=asked.body["model"]))
+
+    # -- embeddings -----------------------------------------------------------------------------------
+
+    def embed(self, body: dict[str, Any]) -> Reply:
+        """A vector of 64 numbers a text, made of its words: texts that share words lie near each other."""
+        texts = body["input"]
+        self.embedding_requests.append(body)
+        if self.embedding_replies:
+            return self.embedding_replies.pop(0)
+        with self._lock:
+            self.embedded.update(texts)
+        data = [{"object": "embedding", "index": number, "embedding": _vector_of(text)} for number, text in enumerate(texts)]
+        tokens = sum(map(len, texts)) // 4
+        return Reply(body={"object": "list", "data": data[::-1], "model": body["model"], "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 
     # -- files and batches ------------------------------------------------------------------------------
 
@@ -269,6 +298,8 @@ class FakeOpenAI:
     def route(self, method: str, path: str, content: bytes, content_type: str) -> Reply:
         if path.endswith("/chat/completions"):
             return self.chat(json.loads(content))
+        if path.endswith("/embeddings"):
+            return self.embed(json.loads(content))
         if not self.has_batches:
             return error(404, "Not Found")
         if path == "/v1/files":
