@@ -11,7 +11,7 @@ import pytest
 
 from digest_pipeline.cli import main
 from digest_pipeline.errors import EmbeddingsUnavailable, SettingsError
-from digest_pipeline.hosted.segments import write_segments
+from digest_pipeline.hosted.segments import SegmentWriter
 from digest_pipeline.ranking.embeddings import PRIVATE, Embedder
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.rank import Taste
@@ -145,7 +145,7 @@ def test_a_librarys_papers_are_not_named_in_the_store_and_stay_off_a_hosted_bran
         exported = io.StringIO()
         export_answers(translator.store, exported)
         assert LIBRARY[0].title not in exported.getvalue()
-        written = write_segments(storage, translator.store, [])
+        written = SegmentWriter(storage).write(translator.store, [])
         assert len(written) == 1
     import gzip
 
