@@ -14,9 +14,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
 Array = npt.NDArray[np.float64]
@@ -79,6 +76,10 @@ class FeatureSpace:
             self._fit()
 
     def _fit(self) -> None:
+        from sklearn.decomposition import TruncatedSVD  # with SciPy two seconds, which only who ranks shall pay
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.preprocessing import normalize
+
         size = len(self.papers)
         few = size < _FEW_PAPERS  # then a word of a single paper counts, and one of nearly all
         self._vectorizer = TfidfVectorizer(
@@ -102,6 +103,8 @@ class FeatureSpace:
         """The principal directions of the papers' vectors, on average as long as those of their words; no column where there are no vectors."""
         if self._vectors is None:
             return np.zeros((len(self.papers), 0))
+        from sklearn.decomposition import PCA
+
         found = self._vectors(self.papers)
         wanted = min(_MEANING_DIRECTIONS, *found.shape, len(self.papers) - 1)
         self._pca = PCA(wanted, svd_solver="full", random_state=0)
@@ -118,11 +121,15 @@ class FeatureSpace:
 
     def _directions(self, coordinates: Array, meanings: Array) -> Array:
         """Words and meanings count the same."""
+        from sklearn.preprocessing import normalize
+
         words = self._word_directions(coordinates)
         result: Array = normalize(np.hstack([words, normalize(meanings)])) if meanings.shape[1] else words
         return result
 
     def _word_directions(self, coordinates: Array) -> Array:
+        from sklearn.preprocessing import normalize
+
         long: Array = normalize(coordinates[:, : self._text_directions])
         known = np.linalg.norm(long, axis=1, keepdims=True) > 0
         result: Array = normalize((long - self._middle) * known)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import AgglomerativeClustering
-from sklearn.preprocessing import normalize
 
 from digest_pipeline.ranking.features import Array, Document, FeatureSpace, Placed
 
@@ -70,6 +68,9 @@ def _split(space: FeatureSpace, placed: Placed, rows: npt.NDArray[np.intp], leas
 
 def _parts(space: FeatureSpace, placed: Placed, kinds: int) -> npt.NDArray[np.intp] | None:
     """To which of so many interests each paper belongs; None where they explain the papers no better than one."""
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.preprocessing import normalize
+
     evidence, size = placed.evidence, len(placed.evidence)
     if not evidence.shape[1]:
         return None

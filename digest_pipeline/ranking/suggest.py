@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from digest_pipeline.models import id_sort_key
@@ -29,6 +28,8 @@ def papers_by_author(at_hand: PapersAtHand, name: str, others: Iterable[Document
 
 def papers_worth_a_judgement(at_hand: PapersAtHand, taste: Taste | None, count: int) -> list[Document]:
     """`count` papers of the newest day at hand: of a reader's best fifty, or of all, one from each of so many themes, the one nearest its middle."""
+    from sklearn.cluster import KMeans
+
     day = at_hand.days[-1]
     papers = {paper.key: paper for paper in at_hand.of_day(day)}
     space = at_hand.space_around(day)

@@ -20,9 +20,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import hypergeom
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
 from digest_pipeline.models import Paper
 from digest_pipeline.tex.scan import segments
 from digest_pipeline.text import without_accents
@@ -73,6 +70,8 @@ def find_trends(papers: Sequence[Paper], earlier: Iterable[Sequence[Paper]], mos
 def _rising(
     papers: Sequence[Paper], holders: dict[str, list[int]], sizes: Sequence[int], counts: Sequence[Counter[str]], looked_at: int
 ) -> list[RisingTerm]:
+    from scipy.stats import hypergeom  # a second, which only a week's making shall pay
+
     size_before = sum(sizes)
     found = []
     for term, rows in holders.items():
@@ -127,6 +126,8 @@ def _stretches(words: Sequence[str], length: int) -> Iterator[str]:
 
 def _is_term(text: str) -> bool:
     """Neither begins nor ends with a word that says nothing; `chain of thought` is one."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
     first, last = text.partition(" ")[0], text.rpartition(" ")[2]
     return len(text) > 2 and first not in ENGLISH_STOP_WORDS and last not in ENGLISH_STOP_WORDS
 
