@@ -239,8 +239,12 @@ class PaperAttempts:
     async def _validate_and_keep(
         self, task: TranslationTask, key: str, request: ChatRequest, answer: ChatAnswer, asked_at: datetime
     ) -> tuple[ValidationResult, CachedAnswer]:
-        result = validate_answer(task.prompt, answer)
         stored = self._stored(task, key, request, answer, asked_at)
+        try:
+            result = validate_answer(task.prompt, answer)
+        except BaseException:  # a signal's exception comes anywhere; the answer is paid, and checked again when it is read
+            await self._threads.keep(stored)
+            raise
         try:
             await self._threads.keep(stored, None if result.is_accepted else tuple(map(str, result.flags)))
         except AnswerStoreError:

@@ -15,11 +15,12 @@ import pytest
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError, EndpointUnavailable, SettingsError
 from digest_pipeline.models import SummaryStatus
-from digest_pipeline.translation import tasks
+from digest_pipeline.translation import attempts, tasks
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.cache.sqlite import SqliteCache
 from digest_pipeline.translation.forecast import forecast_papers
 from digest_pipeline.translation.languages import load_language
+from digest_pipeline.translation.llm.completion import ChatAnswer
 from digest_pipeline.translation.outcome import Progress, TranslationOutcome
 from digest_pipeline.translation.pricing import PriceTable
 from digest_pipeline.translation.prompts import PromptRequest
@@ -132,6 +133,23 @@ def test_cross_lists_other_days_and_replacements_with_the_same_text_cost_nothing
         outcome = translate_papers(same_text, [ZH], translator)
     assert [row.from_cache for row in outcome.summaries["zh"]] == [True, True]
     assert endpoint.requests == 1
+
+
+def test_an_answer_whose_checking_a_signal_interrupts_is_not_paid_again(
+    endpoint: FakeOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(prompt: PromptRequest, answer: ChatAnswer) -> ValidationResult:
+        raise RuntimeError("a signal's exception, anywhere in the code")
+
+    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
+        with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+            patched.setattr(attempts, "validate_answer", interrupted)
+            translate_papers(papers(12), [ZH], translator)
+        paid = endpoint.requests
+        outcome = translate_papers(papers(12), [ZH], translator)
+    assert 0 < paid <= 5
+    assert all_translated(outcome)
+    assert endpoint.requests == 12
 
 
 def test_a_replacement_with_another_abstract_is_asked_for(endpoint: FakeOpenAI, tmp_path: Path) -> None:
