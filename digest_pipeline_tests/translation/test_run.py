@@ -142,9 +142,10 @@ def test_an_answer_whose_checking_a_signal_interrupts_is_not_paid_again(
         raise RuntimeError("a signal's exception, anywhere in the code")
 
     with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
-        with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        with monkeypatch.context() as patched:
             patched.setattr(attempts, "validate_answer", interrupted)
-            translate_papers(papers(12), [ZH], translator)
+            with pytest.raises(RuntimeError):
+                translate_papers(papers(12), [ZH], translator)
         paid = endpoint.requests
         outcome = translate_papers(papers(12), [ZH], translator)
     assert 0 < paid <= 5
