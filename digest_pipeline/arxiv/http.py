@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import random
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -155,12 +157,15 @@ class RateLimitedAdapter(HTTPAdapter):
         """The pool, with connections that the deadline of the request at hand can end."""
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if not issubclass(pool.ConnectionCls, _Bounded):
-            pool.ConnectionCls = type("_BoundedConnection", (_Bounded, pool.ConnectionCls), {"bound": self._bound})
+            pool.ConnectionCls = type("_BoundedConnection", (_Bounded, pool.ConnectionCls), {"bound": self._bound, "in_time": self._in_time})
         return pool
 
     def _bound(self, connection: socket.socket) -> None:
         if self._deadline is not None:
             self._deadline.bind(connection)
+
+    def _in_time(self, connect: Callable[[], socket.socket]) -> socket.socket:
+        return connect() if self._deadline is None else self._deadline.wait_for(connect)
 
     def _wait_after(self, response: requests.Response | None, attempt: int) -> float:
         """Retry-After where arXiv gives one; else doubling from twice the interval, with jitter."""
@@ -177,6 +182,7 @@ class _Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
         self._connections: list[socket.socket] = []
@@ -194,6 +200,26 @@ class _Deadline:
                 self._connections.pop().close()
         if kind is None and self.is_over:
             raise TimeoutError  # what had arrived by then may look whole
+
+    def wait_for(self, connect: Callable[[], socket.socket]) -> socket.socket:
+        """What `connect` gives, or TimeoutError: looking up a host's name knows no limit, and cannot be ended from outside."""
+        ends: queue.SimpleQueue[socket.socket | Exception] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                ends.put(connect())
+            except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+                ends.put(error)
+
+        threading.Thread(target=run, name="connect-to-arxiv", daemon=True).start()
+        try:
+            end = ends.get(timeout=max(0.0, self._until - time.monotonic()))
+        except queue.Empty:
+            self.is_over = True
+            raise TimeoutError from None
+        if isinstance(end, Exception):
+            raise end
+        return end
 
     def bind(self, connection: socket.socket) -> None:
         """Keeps a second descriptor of the connection: TLS takes the first away."""
@@ -213,13 +239,14 @@ class _Deadline:
 
 
 class _Bounded:
-    """Mixed into urllib3's connections: tells `bound` of each socket, new or used again."""
+    """Mixed into urllib3's connections: makes each within `in_time`, and tells `bound` of each socket, new or used again."""
 
     bound: Callable[[socket.socket], None]
+    in_time: Callable[[Callable[[], socket.socket]], socket.socket]
     sock: socket.socket | None
 
     def _new_conn(self) -> socket.socket:
-        connection: socket.socket = super()._new_conn()  # type: ignore[misc]
+        connection = type(self).in_time(super()._new_conn)  # type: ignore[misc]
         type(self).bound(connection)
         return connection
 

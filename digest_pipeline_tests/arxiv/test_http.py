@@ -66,6 +66,16 @@ def test_four_processes_together_keep_the_interval_between_any_two_requests(arxi
     assert min(arxiv.gaps_seconds()) >= interval
 
 
+def test_a_name_server_that_never_answers_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: over.wait(20) and [])
+    began = time.monotonic()
+    with pytest.raises(ArxivUnavailable, match=r"no whole answer within 0\.3 s"):
+        get("http://arxiv.invalid/rss", adapter(tmp_path, attempts=1, timeout=0.3))
+    assert time.monotonic() - began < 5
+    over.set()
+
+
 def hold_the_turn(folder: str, ready: str) -> None:
     with CrossProcessRateLimiter(Path(folder) / "turn.json", 0.0).turn():
         Path(ready).touch()
