@@ -106,6 +106,7 @@ def unless(refused: Callable[[dict[str, Any]], bool], reply: Reply) -> Way:
 
 
 WAYS: dict[str, Way] = {
+    "no parameter `stream` is known": unless(lambda body: "stream" in body, error(400, "Unknown parameter: 'stream'.", "unknown_parameter")),
     "nothing in json_schema mode": only_unless(("json_schema",), ""),
     "white space to the limit in json_schema mode": only_unless(("json_schema",), "\n " * 4000, "length"),
     "nothing in any JSON mode": only_unless(("json_schema", "json_object"), ""),

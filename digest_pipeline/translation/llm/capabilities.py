@@ -64,6 +64,8 @@ class ModelCapabilities:
     """The model knows no system message: the instructions stand before the paper in the user's."""
     streams: bool = False
     """The endpoint refuses to answer in one piece; its events are put together here."""
+    omits_stream: bool = False
+    """The endpoint knows no parameter `stream`, with either value."""
 
     @classmethod
     def of(cls, model: str, memory: Mapping[str, Any]) -> ModelCapabilities:
@@ -80,6 +82,7 @@ class ModelCapabilities:
             output_factor=max(float(memory.get("room", 1.0)), family.output_factor),
             joins_system=bool(memory.get("joins_system", False)),
             streams=bool(memory.get("streams", False)),
+            omits_stream=bool(memory.get("omits_stream", False)),
         )
 
     def memory(self) -> dict[str, Any]:
@@ -89,7 +92,9 @@ class ModelCapabilities:
 
     def parameters(self, schema: Mapping[str, Any], schema_name: str, temperature: float, most_tokens: int) -> dict[str, Any]:
         """The optional parameters of a chat request."""
-        parameters: dict[str, Any] = {**self.reasoning, "stream": self.streams}  # some servers stream unless they are told not to
+        parameters: dict[str, Any] = dict(self.reasoning)
+        if not self.omits_stream:
+            parameters["stream"] = self.streams  # some servers stream unless they are told not to
         if self.streams:
             parameters["stream_options"] = {"include_usage": True}
         if self.sends_temperature:
@@ -127,8 +132,8 @@ class ModelCapabilities:
         words = words.lower()
         if not self.joins_system and any(phrase in words for phrase in _NO_SYSTEM):
             return replace(self, joins_system=True)
-        if not self.streams and "stream" in words:
-            return replace(self, streams=True)
+        if not self.omits_stream and "stream" in words:
+            return replace(self, streams=False, omits_stream=True) if self.streams else replace(self, streams=True)
         if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
             return replace(self, reasoning_refused=self.reasoning_refused + 1)
         if self.sends_temperature and "temperature" in words:
@@ -169,7 +174,8 @@ class ModelCapabilities:
             token_fields_refused=tuple(dict.fromkeys((*self.token_fields_refused, *other.token_fields_refused))),
             output_factor=max(self.output_factor, other.output_factor),
             joins_system=self.joins_system or other.joins_system,
-            streams=self.streams or other.streams,
+            streams=(self.streams or other.streams) and not (self.omits_stream or other.omits_stream),
+            omits_stream=self.omits_stream or other.omits_stream,
         )
 
 

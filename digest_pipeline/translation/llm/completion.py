@@ -83,7 +83,7 @@ def parse_body(text: str) -> Any:
 
 
 def read_completion(body: Any, model: str, fields: Sequence[str] = ()) -> ChatAnswer | None:
-    """A completion's answer; None where it holds no choice. Works for chat and for a line of a batch's output.
+    """A completion's answer; None where it holds no choice, or an error in its place. Works for chat and for a line of a batch's output.
 
     Of several texts it is the first one in which all `fields` can be read.
     """
@@ -95,6 +95,8 @@ def read_completion(body: Any, model: str, fields: Sequence[str] = ()) -> ChatAn
         return None
     choice = next((choice for choice in choices if any(text.strip() for _, text in _texts(choice))), choices[0])
     places = [(place, text) for place, text in _texts(choice) if text.strip()]
+    if not places and choice.get("error"):
+        return None
     place, text = next(((place, text) for place, text in places if is_readable(text, fields)), places[0] if places else ("content", ""))
     return ChatAnswer(
         text=text,

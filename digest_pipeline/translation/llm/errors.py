@@ -216,6 +216,9 @@ def error_in(body: Any) -> Any:
     for name in ("error", "errors", "detail"):
         if body.get(name):
             return body[name][0] if isinstance(body[name], list) else body[name]
+    for choice in body["choices"] if isinstance(body.get("choices"), list) else ():  # OpenRouter, where the model's provider failed
+        if isinstance(choice, dict) and choice.get("error"):
+            return choice["error"]
     base = body.get("base_resp")  # MiniMax
     if isinstance(base, dict) and base.get("status_code"):
         return {"message": base.get("status_msg"), "code": base["status_code"]}
