@@ -7,7 +7,7 @@ after it. The skipped evenings (`skipped_evenings.csv`, arXiv's own list since 2
 freeze (`freeze_times.csv`: 16:00 until arXiv's policy change of January 2017, 14:00 since) are data.
 
 What lives here: dates and cut-offs by the rule. What does not: what arXiv really did on a day
-(`sources/`); where the two disagree, arXiv's content wins.
+(`arxiv/`); where the two disagree, arXiv's content wins.
 """
 
 from __future__ import annotations
