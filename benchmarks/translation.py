@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.table import PeakMemory, print_result
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
-from digest_pipeline_tests.support.translators import desk_for, papers
+from digest_pipeline_tests.support.translators import papers, translator_for
 
 LATENCY, JITTER = 1.0, 0.3
 DAYS = ((8, 120), (32, 600), (128, 1200))
@@ -42,7 +42,10 @@ def measured(at_once: int, count: int, latency: float = LATENCY) -> list[object]
     """One row of the table: a day paid for, then the same day reused."""
     zh = load_language("zh")
     with tempfile.TemporaryDirectory() as folder, endpoint(latency) as (url, counted):  # noqa: SIM117 - the endpoint counts until after the translator is closed
-        with desk_for(url, folder, at_once=at_once, paper_timeout_seconds=120.0, least_timeout_seconds=30.0) as translator, PeakMemory() as memory:
+        with (
+            translator_for(url, folder, at_once=at_once, paper_timeout_seconds=120.0, least_timeout_seconds=30.0) as translator,
+            PeakMemory() as memory,
+        ):
             start = time.perf_counter()
             outcome = translate_papers(papers(count), [zh], translator)
             seconds = time.perf_counter() - start

@@ -28,7 +28,7 @@ from digest_pipeline.translation.run import translate_papers
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline_tests.support.answers import ANSWERS, PAPER, TLDR_EN
 from digest_pipeline_tests.support.runs import Clients, sample_clients, translated_sample
-from digest_pipeline_tests.support.translators import desk_for
+from digest_pipeline_tests.support.translators import translator_for
 from examples.command_provider import CommandProvider
 from examples.mirror import keep_mirrored
 from examples.own_definitions import OwnEndpoint, own_definitions
@@ -62,7 +62,7 @@ def program(folder: Path, body: str) -> list[str]:
 
 
 def desk_of(command: list[str], folder: Path) -> Translator:
-    return replace(desk_for(NOWHERE, folder, paper_timeout_seconds=60.0), make_client=lambda: CommandProvider(command))
+    return replace(translator_for(NOWHERE, folder, paper_timeout_seconds=60.0), make_client=lambda: CommandProvider(command))
 
 
 # -- a source ----------------------------------------------------------------------------------------

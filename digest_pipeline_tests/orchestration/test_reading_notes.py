@@ -23,7 +23,7 @@ from digest_pipeline_tests.reading.test_fulltext import RECORDINGS
 from digest_pipeline_tests.reading.test_reader import LIMIT, TRUE, answering
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, fake_openai
 from digest_pipeline_tests.support.site_days import generated_papers
-from digest_pipeline_tests.support.translators import desk_for
+from digest_pipeline_tests.support.translators import translator_for
 
 
 class Pages:
@@ -82,7 +82,7 @@ def test_the_best_papers_of_each_profile_are_read_once_for_all(tmp_path: Path, p
         write_rankings(storage, day, profile, [RankedPaper(paper.arxiv_id, place, 1 / place, "terms", ()) for place, paper in enumerate(papers, 1)])
     state.known = f"{papers[0].arxiv_id}v{papers[0].version}"
     endpoint.behave = answering([TRUE, LIMIT])
-    with desk_for(endpoint.url, tmp_path / "answers") as translator, dg.DagsterInstance.ephemeral() as instance:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator, dg.DagsterInstance.ephemeral() as instance:
         definitions = build_definitions(settings, resources={"translator": translator})
         for _ in range(2):
             result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(

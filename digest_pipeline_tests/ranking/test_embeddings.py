@@ -25,7 +25,7 @@ from digest_pipeline_tests.ranking.test_commands import folder  # noqa: F401 - a
 from digest_pipeline_tests.ranking.test_profiles import write_papers
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, Reply, error, fake_openai
 from digest_pipeline_tests.support.tastes import area_under_curve, library_of, papers_of_all_fields
-from digest_pipeline_tests.support.translators import KEY, MODEL, desk_for, utc_now
+from digest_pipeline_tests.support.translators import KEY, MODEL, translator_for, utc_now
 
 DAY = date(2026, 6, 2)
 PAPERS = papers_of_all_fields(100)
@@ -58,7 +58,7 @@ def test_vectors_take_part_in_the_order_and_each_text_is_paid_for_once(endpoint:
     by_words = order(storage, None)
     orders = []
     for _ in range(2):  # the second process finds them kept
-        with desk_for(endpoint.url, tmp_path / "answers") as translator:
+        with translator_for(endpoint.url, tmp_path / "answers") as translator:
             orders.append(order(storage, embedder(endpoint.url, translator)))
             spent = translator.store.spending(month_of(utc_now())).usd
     assert orders[0] == orders[1] != by_words
@@ -72,7 +72,7 @@ def test_vectors_take_part_in_the_order_and_each_text_is_paid_for_once(endpoint:
 
 
 def test_a_later_day_pays_for_its_own_papers_only(endpoint: FakeOpenAI, storage: Storage, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path / "answers") as translator:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator:
         order(storage, embedder(endpoint.url, translator))
         before = len(endpoint.embedded)
         write_papers(storage, date(2026, 6, 3), papers_of_all_fields(20, seed=5, first=500))
@@ -83,7 +83,7 @@ def test_a_later_day_pays_for_its_own_papers_only(endpoint: FakeOpenAI, storage:
 
 def test_a_moments_trouble_is_waited_out(endpoint: FakeOpenAI, storage: Storage, tmp_path: Path) -> None:
     endpoint.embedding_replies = [error(503, "overloaded"), error(429, "slow down", headers={"Retry-After": "0"})]
-    with desk_for(endpoint.url, tmp_path / "answers") as translator:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator:
         order(storage, embedder(endpoint.url, translator))
     assert set(endpoint.embedded.values()) == {1}
 
@@ -104,7 +104,7 @@ def test_a_fault_is_told_without_what_was_asked_and_the_day_goes_by_words(
 ) -> None:
     endpoint.embedding_replies = [reply] * 20
     told: list[EmbeddingsUnavailable] = []
-    with desk_for(endpoint.url, tmp_path / "answers") as translator:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator:
         at_hand = PapersAtHand(storage, embedder(endpoint.url, translator))
         [(_, rows)] = at_hand.by_words_where_vectors_fail(lambda: list(rank_days(at_hand, [DAY], Taste(LIBRARY))), told.append)
     assert [(row.arxiv_id, row.rank, row.score) for row in rows] == order(storage, None)
@@ -116,12 +116,12 @@ def test_a_fault_is_told_without_what_was_asked_and_the_day_goes_by_words(
 @pytest.mark.parametrize("budget", [Budget(per_run_usd=0.0003), Budget(per_month_usd=0.0003)])
 def test_the_budget_bounds_it_and_what_was_paid_is_kept(endpoint: FakeOpenAI, storage: Storage, tmp_path: Path, budget: Budget) -> None:
     write_papers(storage, DAY, papers_of_all_fields(400))
-    with desk_for(endpoint.url, tmp_path / "answers", budget=budget) as translator:
+    with translator_for(endpoint.url, tmp_path / "answers", budget=budget) as translator:
         with pytest.raises(EmbeddingsUnavailable, match="the budget is reached"):
             order(storage, embedder(endpoint.url, translator))
         assert translator.store.spending(month_of(utc_now())).usd <= 0.0003
     paid = len(endpoint.embedded)
-    with desk_for(endpoint.url, tmp_path / "answers") as translator:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator:
         order(storage, embedder(endpoint.url, translator))
     assert set(endpoint.embedded.values()) == {1}
     assert len(endpoint.embedded) == 400 + len(LIBRARY) > paid
@@ -129,7 +129,7 @@ def test_the_budget_bounds_it_and_what_was_paid_is_kept(endpoint: FakeOpenAI, st
 
 def test_a_budget_without_a_price_is_refused_before_anything_is_sent(endpoint: FakeOpenAI, storage: Storage, tmp_path: Path) -> None:
     with (
-        desk_for(endpoint.url, tmp_path / "answers", budget=Budget(per_run_usd=1.0)) as translator,
+        translator_for(endpoint.url, tmp_path / "answers", budget=Budget(per_run_usd=1.0)) as translator,
         pytest.raises(SettingsError, match="the price of the model 'nobody-knows' is unknown"),
     ):
         order(storage, embedder(endpoint.url, translator, "nobody-knows"))
@@ -137,7 +137,7 @@ def test_a_budget_without_a_price_is_refused_before_anything_is_sent(endpoint: F
 
 
 def test_a_librarys_papers_are_not_named_in_the_store_and_stay_off_a_hosted_branch(endpoint: FakeOpenAI, storage: Storage, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path / "answers") as translator:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator:
         order(storage, embedder(endpoint.url, translator))
         about = [answer.about for answer in translator.store.every_answer()]
         assert about.count(PRIVATE) == len(LIBRARY)

@@ -24,7 +24,7 @@ from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline_tests.reading.test_fulltext import RECORDINGS, paper
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai
-from digest_pipeline_tests.support.translators import desk_for
+from digest_pipeline_tests.support.translators import translator_for
 
 ZH = load_language("zh")
 ID = VersionedId("2606.00018", 2)
@@ -55,7 +55,7 @@ def answering(*answers: list[dict[str, Any]] | str) -> Any:
 
 
 def read(endpoint: FakeOpenAI, folder: Path, *, budget: Budget | None = None, name: str = "lantern") -> PaperNotes:
-    with desk_for(endpoint.url, folder) as translator:
+    with translator_for(endpoint.url, folder) as translator:
         [notes] = read_papers([(ID, paper(name))], ZH, translator, budget or Budget())
     return notes
 
@@ -95,7 +95,7 @@ def test_nothing_is_paid_twice(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     assert endpoint.requests == 2
     assert second.notes == first.notes
     assert (first.paid_now_usd, second.paid_now_usd) == (first.cost_usd, 0.0)
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert forecast_usd([(ID, paper("lantern"))], ZH, translator) == 0.0
 
 
@@ -152,7 +152,7 @@ def test_the_budget_of_reading_is_hard(endpoint: FakeOpenAI, tmp_path: Path) -> 
 
 def test_a_budget_without_a_price_is_refused_before_anything_is_asked(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     with (
-        desk_for(endpoint.url, tmp_path, model="a-model-without-a-price") as translator,
+        translator_for(endpoint.url, tmp_path, model="a-model-without-a-price") as translator,
         pytest.raises(SettingsError, match="DIGEST_READ_BUDGET_PER_RUN_USD"),
     ):
         read_papers([(ID, paper("lantern"))], ZH, translator, Budget(per_run_usd=1.0))
@@ -174,7 +174,7 @@ def test_the_days_table_has_a_row_a_claim_and_says_of_each_paper_why_there_is_no
         return (RECORDINGS / "lantern.html").read_bytes() if versioned_id == str(ID) else None
 
     said: list[str] = []
-    with desk_for(endpoint.url, tmp_path / "answers") as translator:
+    with translator_for(endpoint.url, tmp_path / "answers") as translator:
         for _ in range(2):
             report = read_day(
                 day, [ID, VersionedId("2606.00019", 1)], languages=[ZH], fetch=fetch, html_url="https://arxiv.org/html", storage=storage,

@@ -10,11 +10,11 @@ from typing import NoReturn
 
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
-from digest_pipeline_tests.support.translators import desk_for, papers
+from digest_pipeline_tests.support.translators import papers, translator_for
 
 
 def main(url: str, folder: str, count: int, at_once: int) -> None:
-    with desk_for(url, folder, at_once=at_once, paper_timeout_seconds=60.0) as translator:
+    with translator_for(url, folder, at_once=at_once, paper_timeout_seconds=60.0) as translator:
         outcome = translate_papers(papers(count), [load_language("zh")], translator)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     translated = sum(row.is_translated for row in outcome.summaries["zh"])

@@ -56,7 +56,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def desk_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget | None = None, **changes: Any) -> Translator:
+def translator_for(url: str, folder: Path | str, *, at_once: int = 8, budget: Budget | None = None, **changes: Any) -> Translator:
     """A translator whose store lies in `folder`; backoffs in hundredths of a second, an outage after little more than one."""
     values: dict[str, Any] = {
         "model": MODEL,

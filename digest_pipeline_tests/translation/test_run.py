@@ -28,7 +28,7 @@ from digest_pipeline.translation.run import translate_papers
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import ValidationResult
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai, good_answer
-from digest_pipeline_tests.support.translators import KEY, MODEL, desk_for, papers, utc_now
+from digest_pipeline_tests.support.translators import KEY, MODEL, papers, translator_for, utc_now
 
 ZH = load_language("zh")
 EN = load_language("en")
@@ -53,7 +53,7 @@ def all_translated(outcome: TranslationOutcome) -> bool:
 
 def test_every_paper_gets_its_summary_in_every_language_in_the_papers_order(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     day = papers(12)
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(day, [ZH, EN], translator)
     for tag in ("zh", "en"):
         assert [row.arxiv_id for row in outcome.summaries[tag]] == [paper.arxiv_id for paper in day]
@@ -69,7 +69,7 @@ def test_every_paper_gets_its_summary_in_every_language_in_the_papers_order(endp
 
 
 def test_english_asks_for_one_sentence_only(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         row = translate_papers(papers(1), [EN], translator).summaries["en"][0]
     assert row.tldr == row.tldr_en != ""
     assert row.translated_abstract == ""
@@ -77,17 +77,17 @@ def test_english_asks_for_one_sentence_only(endpoint: FakeOpenAI, tmp_path: Path
 
 
 def test_the_structured_summary_is_asked_for_where_it_is_switched_on(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, structured=True) as translator:
+    with translator_for(endpoint.url, tmp_path, structured=True) as translator:
         row = translate_papers(papers(1), [ZH], translator).summaries["zh"][0]
     assert row.motivation
     assert row.conclusion
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         plain = translate_papers(papers(1), [ZH], translator).summaries["zh"][0]
     assert (plain.motivation, plain.from_cache) == ("", False)
 
 
 def test_a_day_without_papers_asks_nobody_and_needs_no_key(tmp_path: Path) -> None:
-    with desk_for("http://127.0.0.1:9/v1", tmp_path) as translator:
+    with translator_for("http://127.0.0.1:9/v1", tmp_path) as translator:
         outcome = translate_papers([], [ZH], translator)
     assert outcome.summaries == {"zh": []}
     assert outcome.requests == 0
@@ -95,7 +95,7 @@ def test_a_day_without_papers_asks_nobody_and_needs_no_key(tmp_path: Path) -> No
 
 def test_progress_tells_done_of_total_and_ends_with_the_whole(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     told: list[Progress] = []
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(5), [ZH], translator, progress=told.append)
     assert (told[-1].done, told[-1].total) == (5, 5)
     assert str(told[-1]).startswith("5 of 5 papers, 0 reused, 5 requests, $0.0070")
@@ -103,7 +103,7 @@ def test_progress_tells_done_of_total_and_ends_with_the_whole(endpoint: FakeOpen
 
 def test_progress_is_told_no_oftener_than_it_should(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     told: list[Progress] = []
-    with desk_for(endpoint.url, tmp_path, progress_seconds=60.0) as translator:
+    with translator_for(endpoint.url, tmp_path, progress_seconds=60.0) as translator:
         translate_papers(papers(20), [ZH], translator, progress=told.append)
     assert len(told) == 2, "once at the start, once at the end"
 
@@ -112,9 +112,9 @@ def test_progress_is_told_no_oftener_than_it_should(endpoint: FakeOpenAI, tmp_pa
 
 
 def test_a_second_run_reuses_everything_and_asks_nobody(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         first = translate_papers(papers(6), [ZH], translator)
-    with desk_for("http://127.0.0.1:9/v1", tmp_path) as translator:
+    with translator_for("http://127.0.0.1:9/v1", tmp_path) as translator:
         again = translate_papers(papers(6), [ZH], translator)
     assert again.reused == 6
     assert (again.requests, again.input_tokens, again.cost_usd) == (0, 0, 0.0)
@@ -128,7 +128,7 @@ def test_cross_lists_other_days_and_replacements_with_the_same_text_cost_nothing
         dataclasses.replace(paper, version=2, listing_date=date(2026, 6, 11), categories=("cs.IR", "cs.CL"), primary_category="cs.IR"),
         dataclasses.replace(paper, arxiv_id="2606.99999", abstract=paper.abstract.replace(". ", ".\n  ")),
     ]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers([paper], [ZH], translator)
         outcome = translate_papers(same_text, [ZH], translator)
     assert [row.from_cache for row in outcome.summaries["zh"]] == [True, True]
@@ -141,7 +141,7 @@ def test_an_answer_whose_checking_a_signal_interrupts_is_not_paid_again(
     def interrupted(prompt: PromptRequest, answer: ChatAnswer) -> ValidationResult:
         raise RuntimeError("a signal's exception, anywhere in the code")
 
-    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=4) as translator:
         with monkeypatch.context() as patched:
             patched.setattr(attempts, "validate_answer", interrupted)
             with pytest.raises(RuntimeError):
@@ -155,7 +155,7 @@ def test_an_answer_whose_checking_a_signal_interrupts_is_not_paid_again(
 
 def test_a_replacement_with_another_abstract_is_asked_for(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     paper = papers(1)[0]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers([paper], [ZH], translator)
         translate_papers([dataclasses.replace(paper, version=2, abstract=paper.abstract + " An error was corrected.")], [ZH], translator)
     assert endpoint.requests == 2
@@ -163,14 +163,14 @@ def test_a_replacement_with_another_abstract_is_asked_for(endpoint: FakeOpenAI, 
 
 def test_the_same_text_twice_in_one_run_is_asked_once(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     paper = papers(1)[0]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers([paper, dataclasses.replace(paper, arxiv_id="2606.77777")], [ZH], translator)
     assert endpoint.requests == 1
     assert [(row.arxiv_id, row.from_cache) for row in outcome.summaries["zh"]] == [(paper.arxiv_id, False), ("2606.77777", True)]
 
 
 def test_a_kept_answer_that_a_tighter_check_rejects_is_asked_again(endpoint: FakeOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(2), [ZH], translator)
         judged: list[str] = []
 
@@ -192,7 +192,7 @@ def test_a_kept_answer_that_a_tighter_check_rejects_is_asked_again(endpoint: Fak
 
 def test_a_rejected_answer_is_asked_again_with_the_reason(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("Sure! Here it is: {")) if asked.attempt == 1 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(1), [ZH], translator)
     assert all_translated(outcome)
     assert endpoint.requests == 2
@@ -211,7 +211,7 @@ def test_an_answer_in_the_wrong_language_three_times_is_quarantined_with_the_rea
         return Reply(body=completion(json.dumps({**fields, "translated_abstract": source["abstract"]})))
 
     endpoint.behave = english
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(5), [ZH], translator)
         assert statuses(outcome) == ["translated", "translated", "quarantined", "translated", "translated"]
         row = outcome.summaries["zh"][2]
@@ -226,7 +226,7 @@ def test_an_answer_in_the_wrong_language_three_times_is_quarantined_with_the_rea
 def test_answers_that_fail_each_in_another_way_get_a_few_more_tries(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     ways = ["Sure!", "", '{"tldr": "x"}', "Sure!"]
     endpoint.behave = lambda asked: Reply(body=completion(ways[asked.attempt - 1])) if asked.attempt <= 4 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(1), [ZH], translator))
     assert endpoint.requests == 5
 
@@ -234,23 +234,23 @@ def test_answers_that_fail_each_in_another_way_get_a_few_more_tries(endpoint: Fa
 def test_a_request_that_hangs_before_the_speed_is_known_is_given_up_once_it_is(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(wait_seconds=30, body=b"") if asked.number == 1 else None
     began = time.monotonic()
-    with desk_for(endpoint.url, tmp_path, paper_timeout_seconds=60.0) as translator:
+    with translator_for(endpoint.url, tmp_path, paper_timeout_seconds=60.0) as translator:
         assert all_translated(translate_papers(papers(12), [ZH], translator))
     assert time.monotonic() - began < 10, "24 s would be the limit of a request at an endpoint of unknown speed"
 
 
 def test_a_quarantined_paper_is_asked_again_on_the_next_day(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("no")) if "Harvest1:" in asked.title else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert statuses(translate_papers(papers(2), [ZH], translator)) == ["quarantined", "translated"]
     endpoint.behave = lambda _: None
-    with desk_for(endpoint.url, tmp_path, now=lambda: utc_now() + timedelta(days=1)) as translator:
+    with translator_for(endpoint.url, tmp_path, now=lambda: utc_now() + timedelta(days=1)) as translator:
         assert statuses(translate_papers(papers(2), [ZH], translator)) == ["translated", "translated"]
 
 
 def test_the_fallback_model_is_asked_once_and_its_answer_reused(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("no")) if asked.body["model"] == MODEL else None
-    with desk_for(endpoint.url, tmp_path, fallback_model="fallback-model") as translator:
+    with translator_for(endpoint.url, tmp_path, fallback_model="fallback-model") as translator:
         outcome = translate_papers(papers(1), [ZH], translator)
         assert outcome.summaries["zh"][0].model == "fallback-model"
         assert [asked.body["model"] for asked in endpoint.asked][-2:] == [MODEL, "fallback-model"]
@@ -259,7 +259,7 @@ def test_the_fallback_model_is_asked_once_and_its_answer_reused(endpoint: FakeOp
 
 def test_an_answer_cut_at_its_limit_is_asked_again_with_more_room(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion('{"translated_ti', finish_reason="length")) if asked.attempt < 3 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(1), [ZH], translator))
     limits = [asked.body["max_tokens"] for asked in endpoint.asked]
     assert limits == [limits[0], 2 * limits[0], 4 * limits[0]]
@@ -267,13 +267,13 @@ def test_an_answer_cut_at_its_limit_is_asked_again_with_more_room(endpoint: Fake
 
 def test_a_blank_answer_is_asked_again(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion(None if asked.number % 2 else "   ")) if asked.attempt == 1 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(4), [ZH], translator))
 
 
 def test_tokens_are_estimated_where_the_endpoint_does_not_count(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion(good_answer(asked.body), usage={}))
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         row = translate_papers(papers(1), [ZH], translator).summaries["zh"][0]
         kept = next(iter(translator.store.every_answer()))
     assert kept.tokens_estimated
@@ -286,7 +286,7 @@ def test_tokens_are_estimated_where_the_endpoint_does_not_count(endpoint: FakeOp
 
 def test_a_storm_of_429_ends_with_every_paper_translated(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(429, "Rate limit reached", "rate_limit_exceeded", {"retry-after-ms": "30"}) if asked.number <= 40 else None
-    with desk_for(endpoint.url, tmp_path, at_once=16) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=16) as translator:
         outcome = translate_papers(papers(30), [ZH], translator)
     assert all_translated(outcome)
     assert sum(endpoint.answered.values()) == 30
@@ -295,7 +295,7 @@ def test_a_storm_of_429_ends_with_every_paper_translated(endpoint: FakeOpenAI, t
 def test_a_wait_asked_for_pauses_all_workers(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.latency_seconds = 0.01
     endpoint.behave = lambda asked: error(429, "slow down", headers={"Retry-After": "0.6"}) if asked.number == 10 else None
-    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=4) as translator:
         assert all_translated(translate_papers(papers(30), [ZH], translator))
     told = endpoint.times[9]
     during = [moment - told for moment in endpoint.times if 0.1 < moment - told < 0.55]
@@ -305,7 +305,7 @@ def test_a_wait_asked_for_pauses_all_workers(endpoint: FakeOpenAI, tmp_path: Pat
 def test_concurrency_settles_below_what_the_endpoint_refuses(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.latency_seconds = 0.02
     endpoint.behave = lambda asked: error(429, "too many at once", headers={"retry-after-ms": "10"}) if asked.running > 4 else None
-    with desk_for(endpoint.url, tmp_path, at_once=32) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=32) as translator:
         assert all_translated(translate_papers(papers(80), [ZH], translator))
     refused_late = [asked for asked in endpoint.asked[len(endpoint.asked) // 2 :] if asked.running > 4]
     assert len(refused_late) < len(endpoint.asked) // 4
@@ -314,7 +314,7 @@ def test_concurrency_settles_below_what_the_endpoint_refuses(endpoint: FakeOpenA
 def test_the_days_of_one_session_share_their_connections_and_what_the_endpoint_taught(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.latency_seconds = 0.05
     endpoint.behave = lambda asked: error(429, "too many at once", headers={"retry-after-ms": "10"}) if asked.running > 4 else None
-    with desk_for(endpoint.url, tmp_path, at_once=24) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=24) as translator:
         with translator.session():
             assert all_translated(translate_papers(papers(60), [ZH], translator))
             opened, asked = endpoint.connections, endpoint.requests
@@ -327,7 +327,7 @@ def test_the_days_of_one_session_share_their_connections_and_what_the_endpoint_t
 def test_the_troubles_of_one_day_are_not_held_against_the_next(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     is_down = True
     endpoint.behave = lambda asked: error(500, "down") if is_down or asked.attempt <= 2 else None
-    with desk_for(endpoint.url, tmp_path, at_once=4) as translator, translator.session():
+    with translator_for(endpoint.url, tmp_path, at_once=4) as translator, translator.session():
         with pytest.raises(EndpointUnavailable):
             translate_papers(papers(4), [ZH], translator)
         is_down = False
@@ -336,7 +336,7 @@ def test_the_troubles_of_one_day_are_not_held_against_the_next(endpoint: FakeOpe
 
 def test_random_500s_cost_retries_and_no_paper(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "The server had an error") if asked.number % 3 == 0 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(40), [ZH], translator))
     assert max(endpoint.answered.values()) == 1
 
@@ -344,21 +344,21 @@ def test_random_500s_cost_retries_and_no_paper(endpoint: FakeOpenAI, tmp_path: P
 def test_html_with_status_200_is_a_retry(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     page = Reply(body=b"<html>Bad gateway</html>", content_type="text/html")
     endpoint.behave = lambda asked: page if asked.attempt == 1 and asked.number % 2 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(10), [ZH], translator))
 
 
 @pytest.mark.parametrize("body", [[], {"choices": []}, {"error": {"message": "overloaded", "code": 503}}, {"error": "busy"}, "text"])
 def test_a_200_that_is_no_completion_is_a_retry(endpoint: FakeOpenAI, tmp_path: Path, body: object) -> None:
     endpoint.behave = lambda asked: Reply(body=body) if asked.attempt == 1 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(3), [ZH], translator))
 
 
 def test_a_hanging_request_is_given_up_and_asked_again(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(wait_seconds=30, body=b"") if asked.number == 5 else None
     began = time.monotonic()
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(12), [ZH], translator))
     assert time.monotonic() - began < 25, "the endpoint would have answered after 30 s"
 
@@ -366,14 +366,14 @@ def test_a_hanging_request_is_given_up_and_asked_again(endpoint: FakeOpenAI, tmp
 def test_blank_keep_alive_lines_do_not_stretch_the_time_limit(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(blank_lines_for=30, body=b"") if asked.number == 5 else None
     began = time.monotonic()
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(12), [ZH], translator))
     assert time.monotonic() - began < 25, "the endpoint would have answered after 30 s"
 
 
 def test_a_paper_that_the_endpoint_cannot_stomach_is_quarantined_alone(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "The server had an error") if "Harvest7:" in asked.title else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(40), [ZH], translator)
     assert [row.arxiv_id for row in outcome.summaries["zh"] if not row.is_translated] == ["2606.00007"]
     assert outcome.summaries["zh"][6].flags[0].startswith("no-answer:")
@@ -381,14 +381,14 @@ def test_a_paper_that_the_endpoint_cannot_stomach_is_quarantined_alone(endpoint:
 
 def test_the_last_paper_failing_alone_does_not_look_like_an_outage(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "The server had an error") if "Harvest30:" in asked.title else None
-    with desk_for(endpoint.url, tmp_path, at_once=1) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=1) as translator:
         outcome = translate_papers(papers(30), [ZH], translator)
     assert statuses(outcome) == ["translated"] * 29 + ["quarantined"]
 
 
 def test_a_paper_refused_by_a_content_filter_ships_in_the_original(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(400, "flagged by our content management policy", "content_filter") if "Harvest2:" in asked.title else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(4), [ZH], translator)
     assert statuses(outcome) == ["translated", "quarantined", "translated", "translated"]
     assert "content management policy" in outcome.summaries["zh"][1].flags[0]
@@ -396,7 +396,7 @@ def test_a_paper_refused_by_a_content_filter_ships_in_the_original(endpoint: Fak
 
 def test_a_dying_endpoint_ends_the_run_soon_and_keeps_what_was_answered(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "The server had an error") if asked.number > 20 else None
-    with desk_for(endpoint.url, tmp_path, least_timeout_seconds=30.0, paper_timeout_seconds=75.0) as translator:
+    with translator_for(endpoint.url, tmp_path, least_timeout_seconds=30.0, paper_timeout_seconds=75.0) as translator:
         with pytest.raises(EndpointUnavailable, match="run the same day again"):
             translate_papers(papers(60), [ZH], translator)
         assert endpoint.requests < 120
@@ -408,7 +408,10 @@ def test_a_dying_endpoint_ends_the_run_soon_and_keeps_what_was_answered(endpoint
 
 
 def test_nobody_listening_is_an_outage_that_names_the_address(tmp_path: Path) -> None:
-    with desk_for("http://127.0.0.1:9/v1", tmp_path) as translator, pytest.raises(EndpointUnavailable, match=r"127.0.0.1:9/v1.*OPENAI_BASE_URL"):
+    with (
+        translator_for("http://127.0.0.1:9/v1", tmp_path) as translator,
+        pytest.raises(EndpointUnavailable, match=r"127.0.0.1:9/v1.*OPENAI_BASE_URL"),
+    ):
         translate_papers(papers(3), [ZH], translator)
 
 
@@ -434,7 +437,7 @@ def test_what_no_retry_can_help_costs_one_request_and_names_the_setting(
 ) -> None:
     endpoint.behave = lambda _: reply
     caplog.set_level(logging.DEBUG)
-    with desk_for(endpoint.url, tmp_path, at_once=32) as translator, pytest.raises(EndpointConfigurationError) as refused:
+    with translator_for(endpoint.url, tmp_path, at_once=32) as translator, pytest.raises(EndpointConfigurationError) as refused:
         translate_papers(papers(100), [ZH], translator)
     assert setting in str(refused.value)
     assert endpoint.requests == 1
@@ -445,7 +448,7 @@ def test_what_no_retry_can_help_costs_one_request_and_names_the_setting(
 def test_credit_that_ends_in_the_middle_keeps_every_answer_that_was_paid(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.latency_seconds = 0.02
     endpoint.behave = lambda asked: error(429, "You exceeded your current quota", "insufficient_quota") if asked.number > 25 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         with pytest.raises(EndpointConfigurationError, match="credit"):
             translate_papers(papers(100), [ZH], translator)
         assert len(list(translator.store.every_answer())) == sum(endpoint.answered.values()) == 25
@@ -461,7 +464,7 @@ def test_a_live_run_without_key_or_address_says_what_to_set(tmp_path: Path) -> N
 
 def test_an_endpoint_that_refuses_every_paper_is_no_day_of_quarantined_papers(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda _: error(400, "context_length_exceeded: this model has 512 tokens")
-    with desk_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError, match="DIGEST_MODEL"):
+    with translator_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError, match="DIGEST_MODEL"):
         translate_papers(papers(60), [ZH], translator)
 
 
@@ -470,11 +473,11 @@ def test_an_endpoint_that_refuses_every_paper_is_no_day_of_quarantined_papers(en
 
 def test_an_endpoint_without_json_schema_gets_json_object_and_is_remembered(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(400, "response_format json_schema is not supported") if asked.format == "json_schema" else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all_translated(translate_papers(papers(10), [ZH], translator))
     refused = sum(asked.format == "json_schema" for asked in endpoint.asked)
     assert refused <= 8
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(5, first=50), [ZH], translator)
     assert [asked.format for asked in endpoint.asked[-5:]] == ["json_object"] * 5
 
@@ -486,14 +489,14 @@ def test_an_endpoint_without_any_structure_is_asked_in_plain_text(endpoint: Fake
         return Reply(body=completion(f"Here you are:\n```json\n{good_answer(asked.body)}\n```"))
 
     endpoint.behave = plain_only
-    with desk_for(endpoint.url, tmp_path, at_once=1) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=1) as translator:
         assert all_translated(translate_papers(papers(3), [ZH], translator))
     assert [asked.format for asked in endpoint.asked] == ["json_schema", "json_object", "plain", "plain", "plain"]
 
 
 def test_a_500_to_json_schema_steps_down_only_once_json_object_works(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "Internal Server Error") if asked.format == "json_schema" else None
-    with desk_for(endpoint.url, tmp_path, at_once=2) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=2) as translator:
         assert all_translated(translate_papers(papers(10), [ZH], translator))
     assert sum(asked.format == "json_schema" for asked in endpoint.asked) <= 4
     assert "schema" in endpoint.asked[-1].body["response_format"]
@@ -501,7 +504,7 @@ def test_a_500_to_json_schema_steps_down_only_once_json_object_works(endpoint: F
 
 def test_500s_of_an_endpoint_that_has_taken_json_schema_teach_nothing(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(500, "Internal Server Error") if 3 < asked.number < 12 else None
-    with desk_for(endpoint.url, tmp_path, at_once=2) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=2) as translator:
         assert all_translated(translate_papers(papers(10), [ZH], translator))
     assert {asked.format for asked in endpoint.asked} == {"json_schema"}
 
@@ -512,7 +515,7 @@ def test_thinking_is_switched_off_and_dropped_where_refused(endpoint: FakeOpenAI
         return error(400, f"Unsupported value: reasoning_effort {effort}", "unsupported_value") if effort else None
 
     endpoint.behave = no_effort
-    with desk_for(endpoint.url, tmp_path, at_once=1, model="gpt-5-mini") as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=1, model="gpt-5-mini") as translator:
         assert all_translated(translate_papers(papers(2), [ZH], translator))
     assert [asked.body.get("reasoning_effort") for asked in endpoint.asked] == ["minimal", "low", None, None]
     assert "temperature" not in endpoint.asked[0].body
@@ -528,7 +531,7 @@ def test_temperature_and_the_name_of_the_token_limit_follow_what_the_endpoint_sa
         return None
 
     endpoint.behave = picky
-    with desk_for(endpoint.url, tmp_path, at_once=1) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=1) as translator:
         assert all_translated(translate_papers(papers(2), [ZH], translator))
     assert endpoint.requests == 4
     assert "max_completion_tokens" in endpoint.asked[-1].body
@@ -536,7 +539,7 @@ def test_temperature_and_the_name_of_the_token_limit_follow_what_the_endpoint_sa
 
 def test_a_refusal_that_names_nothing_is_answered_by_asking_for_less(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: error(400, "Bad Request") if asked.format == "json_schema" else None
-    with desk_for(endpoint.url, tmp_path, at_once=1) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=1) as translator:
         assert all_translated(translate_papers(papers(2), [ZH], translator))
     assert endpoint.asked[-1].format == "json_object"
 
@@ -545,7 +548,7 @@ def test_a_refusal_that_names_nothing_is_answered_by_asking_for_less(endpoint: F
 
 
 def test_a_run_stops_asking_before_its_budget_and_says_what_is_missing(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, budget=Budget(per_run_usd=0.02)) as translator:
+    with translator_for(endpoint.url, tmp_path, budget=Budget(per_run_usd=0.02)) as translator:
         outcome = translate_papers(papers(40), [ZH], translator)
         kept = list(translator.store.every_answer())
     spent = sum(answer.cost_usd or 0 for answer in kept)
@@ -557,9 +560,9 @@ def test_a_run_stops_asking_before_its_budget_and_says_what_is_missing(endpoint:
 
 
 def test_what_a_budget_left_out_can_be_driven_again(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, budget=Budget(per_run_usd=0.02)) as translator:
+    with translator_for(endpoint.url, tmp_path, budget=Budget(per_run_usd=0.02)) as translator:
         first = translate_papers(papers(20), [ZH], translator)
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         second = translate_papers(papers(20), [ZH], translator)
     assert all_translated(second)
     assert second.reused == first.by_status[SummaryStatus.TRANSLATED]
@@ -569,9 +572,9 @@ def test_what_a_budget_left_out_can_be_driven_again(endpoint: FakeOpenAI, tmp_pa
 def test_a_month_is_limited_over_all_runs_and_counts_rejected_answers(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("no")) if asked.number <= 3 else None
     limit = 0.02
-    with desk_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=limit), at_once=1) as translator:
+    with translator_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=limit), at_once=1) as translator:
         translate_papers(papers(3), [ZH], translator)
-    with desk_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=limit)) as translator:
+    with translator_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=limit)) as translator:
         outcome = translate_papers(papers(30), [ZH], translator)
         spent = translator.store.spending(f"{translator.now():%Y-%m}")
     assert spent.usd <= limit
@@ -582,7 +585,7 @@ def test_a_month_is_limited_over_all_runs_and_counts_rejected_answers(endpoint: 
 
 def test_a_budget_with_an_unknown_price_refuses_before_anything_is_sent(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     with (
-        desk_for(endpoint.url, tmp_path, prices=PriceTable.load(), budget=Budget(per_run_usd=5)) as translator,
+        translator_for(endpoint.url, tmp_path, prices=PriceTable.load(), budget=Budget(per_run_usd=5)) as translator,
         pytest.raises(SettingsError, match=r"fake-model.*unknown"),
     ):
         translate_papers(papers(2), [ZH], translator)
@@ -590,14 +593,14 @@ def test_a_budget_with_an_unknown_price_refuses_before_anything_is_sent(endpoint
 
 
 def test_an_unknown_price_is_unknown_and_not_zero(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, prices=PriceTable.load()) as translator:
+    with translator_for(endpoint.url, tmp_path, prices=PriceTable.load()) as translator:
         outcome = translate_papers(papers(2), [ZH], translator)
     assert outcome.cost_usd is None
     assert outcome.summaries["zh"][0].cost_usd is None
 
 
 def test_the_forecast_counts_only_what_is_not_paid_yet(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(3), [ZH], translator)
         before = endpoint.requests
         foreseen = forecast_papers(papers(10), [ZH, EN], translator)
@@ -611,7 +614,7 @@ def test_the_forecast_counts_only_what_is_not_paid_yet(endpoint: FakeOpenAI, tmp
 
 
 def test_what_was_answered_while_the_disk_was_full_is_kept_when_there_is_room_again(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, store_patience_seconds=20.0) as translator:
+    with translator_for(endpoint.url, tmp_path, store_patience_seconds=20.0) as translator:
         translate_papers(papers(5), [ZH], translator)
         assert isinstance(translator.store, SqliteCache)
         limit_pages(translator.store)
@@ -624,13 +627,13 @@ def test_what_was_answered_while_the_disk_was_full_is_kept_when_there_is_room_ag
 
 
 def test_a_full_disk_fails_the_run_loudly_and_keeps_what_was_acknowledged(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(5), [ZH], translator)
         assert isinstance(translator.store, SqliteCache)
         limit_pages(translator.store)
         with pytest.raises(AnswerStoreError, match="free disk space"):
             translate_papers(papers(60), [ZH], translator)
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         kept = len(list(translator.store.every_answer()))
         assert kept >= 5
         assert translate_papers(papers(60), [ZH], translator).reused == kept

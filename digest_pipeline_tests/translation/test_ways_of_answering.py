@@ -15,7 +15,7 @@ from digest_pipeline.papers.assemble import NO_ABSTRACT
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai, good_answer
-from digest_pipeline_tests.support.translators import MODEL, desk_for, papers
+from digest_pipeline_tests.support.translators import MODEL, papers, translator_for
 from digest_pipeline_tests.support.ways_of_answering import DRAFT, WAYS, draft
 
 ZH = load_language("zh")
@@ -31,7 +31,7 @@ def endpoint() -> Iterator[FakeOpenAI]:
 def test_each_paper_is_translated_whatever_the_endpoints_way_of_answering(way: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = WAYS[way]
     day = papers(24)
-    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=4) as translator:
         outcome = translate_papers(day, [ZH], translator)
     rows = outcome.summaries["zh"]
     assert [row.status for row in rows] == [SummaryStatus.TRANSLATED] * len(day)
@@ -41,7 +41,7 @@ def test_each_paper_is_translated_whatever_the_endpoints_way_of_answering(way: s
 
 def test_of_a_paper_without_abstract_nothing_but_its_title_is_shipped(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     day = [replace(papers(1)[0], abstract=NO_ABSTRACT)]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         rows = translate_papers(day, [ZH, load_language("en")], translator).summaries
     row, english = rows["zh"][0], rows["en"][0]
     assert (row.tldr, row.translated_abstract, row.tldr_en) == (row.translated_title, NO_ABSTRACT, day[0].title)
@@ -50,7 +50,7 @@ def test_of_a_paper_without_abstract_nothing_but_its_title_is_shipped(endpoint: 
 
 
 def test_an_address_with_a_query_keeps_it(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(f"{endpoint.url}/?api-version=1", tmp_path) as translator:
+    with translator_for(f"{endpoint.url}/?api-version=1", tmp_path) as translator:
         assert all(row.is_translated for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
 
 
@@ -60,16 +60,16 @@ def test_the_answers_letters_are_right_though_the_header_names_another_encoding(
         return Reply(body=body, content_type="application/json; charset=ISO-8859-1")
 
     endpoint.behave = behave
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all("研究" in row.translated_title for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
 
 
 def test_what_was_learned_of_an_endpoint_is_remembered_by_the_next_run(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = WAYS["nothing in json_schema mode"]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(6), [ZH], translator)
     before = endpoint.requests
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(12, first=50), [ZH], translator)
     assert endpoint.requests - before == 12
     assert {asked.format for asked in endpoint.asked[before:]} == {"json_object"}
@@ -77,14 +77,14 @@ def test_what_was_learned_of_an_endpoint_is_remembered_by_the_next_run(endpoint:
 
 def test_a_blank_answer_now_and_then_does_not_cost_a_format_that_works(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("")) if asked.number % 5 == 0 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(20), [ZH], translator)
     assert {asked.format for asked in endpoint.asked} == {"json_schema"}
 
 
 def test_white_space_costs_no_more_than_a_few_answers(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = WAYS["white space to the limit in json_schema mode"]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(30), [ZH], translator)
     asked_for = [asked.body["max_tokens"] for asked in endpoint.asked]
     assert max(asked_for) < 2_000, "no more room is given to an endpoint that says nothing"
@@ -98,7 +98,7 @@ def test_a_draft_is_never_shipped_where_the_answer_was_cut(endpoint: FakeOpenAI,
         return None
 
     endpoint.behave = behave
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(4), [ZH], translator)
     assert all(row.is_translated and DRAFT not in row.translated_title for row in outcome.summaries["zh"])
     assert endpoint.requests == 5
@@ -115,7 +115,7 @@ def test_a_model_that_thinks_beyond_its_limit_is_given_more_tokens(field: str, e
         return Reply(body=body)
 
     endpoint.behave = behave
-    with desk_for(endpoint.url, tmp_path, at_once=4) as translator:
+    with translator_for(endpoint.url, tmp_path, at_once=4) as translator:
         outcome = translate_papers(papers(20), [ZH], translator)
     assert all(row.is_translated for row in outcome.summaries["zh"])
     assert endpoint.requests <= 30
@@ -143,7 +143,7 @@ LIMITS = {
 @pytest.mark.parametrize("limit", LIMITS)
 def test_a_limit_that_speaks_of_quota_and_billing_is_waited_out(limit: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: LIMITS[limit] if asked.number <= 2 else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(6), [ZH], translator)
     assert all(row.is_translated for row in outcome.summaries["zh"])
 
@@ -163,7 +163,7 @@ EMPTY = {
 @pytest.mark.parametrize("reply", EMPTY)
 def test_an_empty_purse_ends_the_run_at_once_with_the_right_advice(reply: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda _: EMPTY[reply]
-    with desk_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError, match=r"credit .* is used up") as raised:
+    with translator_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError, match=r"credit .* is used up") as raised:
         translate_papers(papers(30), [ZH], translator)
     assert "add credit" in raised.value.hint
     assert endpoint.requests <= 2
@@ -174,7 +174,7 @@ def test_an_empty_purse_ends_the_run_at_once_with_the_right_advice(reply: str, e
 
 def test_a_day_of_which_nothing_could_be_translated_is_red_and_says_what_was_seen(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda _: Reply(body=completion("I am a helpful assistant."))
-    with desk_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError) as raised:
+    with translator_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError) as raised:
         translate_papers(papers(5), [ZH], translator)
     assert "none of 5 papers could be translated by fake-model" in raised.value.message
     assert "answer-unreadable" in raised.value.message
@@ -184,33 +184,33 @@ def test_a_day_of_which_nothing_could_be_translated_is_red_and_says_what_was_see
 
 def test_an_endpoint_of_which_nothing_can_be_used_is_not_asked_for_the_whole_day(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda _: Reply(body=completion("no"))
-    with desk_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError):
+    with translator_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError):
         translate_papers(papers(200), [ZH], translator)
     assert endpoint.requests < 120
 
 
 def test_a_red_day_is_asked_again_as_soon_as_the_endpoint_is_mended(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda _: Reply(body=completion("no"))
-    with desk_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError):
+    with translator_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError):
         translate_papers(papers(5), [ZH], translator)
     endpoint.behave = lambda _: None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         assert all(row.is_translated for row in translate_papers(papers(5), [ZH], translator).summaries["zh"])
 
 
 def test_a_few_papers_that_cannot_be_translated_stay_quarantined_among_the_others(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("no")) if "Harvest3:" in asked.title else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(12), [ZH], translator)
     assert outcome.by_status == {SummaryStatus.TRANSLATED: 11, SummaryStatus.QUARANTINED: 1}
 
 
 def test_a_quarantined_paper_is_not_paid_again_on_the_same_day(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = lambda asked: Reply(body=completion("no")) if "Harvest3:" in asked.title else None
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         first = translate_papers(papers(12), [ZH], translator).summaries["zh"][2]
     before = endpoint.requests
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         outcome = translate_papers(papers(12), [ZH], translator)
         again = outcome.summaries["zh"][2]
     assert endpoint.requests == before
@@ -219,7 +219,7 @@ def test_a_quarantined_paper_is_not_paid_again_on_the_same_day(endpoint: FakeOpe
     assert again.flags[:-1] == first.flags
     assert again.flags[-1].startswith("asked-today: ")
     assert (again.cost_usd, again.input_tokens) == (first.cost_usd, first.input_tokens)
-    with desk_for(endpoint.url, tmp_path, paper_timeout_seconds=41.0) as translator:
+    with translator_for(endpoint.url, tmp_path, paper_timeout_seconds=41.0) as translator:
         translate_papers(papers(12), [ZH], translator)
     assert endpoint.requests > before, "after a change of the settings it is asked for at once"
 
@@ -242,7 +242,7 @@ def test_tex_behind_one_backslash_is_put_back_where_the_source_has_it(command: s
         return Reply(body=completion(json.dumps(fields, ensure_ascii=False).replace("\\\\", "\\")))
 
     endpoint.behave = behave
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         rows = translate_papers(day, [ZH], translator).summaries["zh"]
     assert all(row.is_translated for row in rows)
     assert all(f"$256\\{command}256$" in row.tldr and f"\\{command} 研究" in row.translated_title for row in rows)
@@ -256,7 +256,7 @@ def test_half_a_command_that_the_source_lacks_never_ships(command: str, endpoint
         return Reply(body=completion(json.dumps(fields, ensure_ascii=False).replace("\\\\", "\\"))) if asked.attempt == 1 else None
 
     endpoint.behave = behave
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         rows = translate_papers(papers(3), [ZH], translator).summaries["zh"]
     assert all(row.is_translated and command[1:] not in row.tldr + row.translated_title for row in rows)
     assert endpoint.requests == 6
@@ -264,6 +264,6 @@ def test_half_a_command_that_the_source_lacks_never_ships(command: str, endpoint
 
 def test_the_model_is_remembered_by_its_name(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     endpoint.behave = WAYS["nothing in any JSON mode"]
-    with desk_for(endpoint.url, tmp_path) as translator:
+    with translator_for(endpoint.url, tmp_path) as translator:
         translate_papers(papers(8), [ZH], translator)
         assert translator.store.endpoint_memory(translator.endpoint, MODEL)["rung"] == 3

@@ -24,7 +24,7 @@ from digest_pipeline.translation.pricing import PriceTable
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, Reply, completion, error, fake_openai
-from digest_pipeline_tests.support.translators import KEY, desk_for, papers
+from digest_pipeline_tests.support.translators import KEY, papers, translator_for
 from digest_pipeline_tests.translation.cache.test_cache import dead_owner
 
 ZH = load_language("zh")
@@ -40,7 +40,7 @@ def endpoint() -> Iterator[FakeOpenAI]:
 
 @pytest.fixture
 def translator(endpoint: FakeOpenAI, tmp_path: Path) -> Iterator[Translator]:
-    with desk_for(endpoint.url, tmp_path) as opened:
+    with translator_for(endpoint.url, tmp_path) as opened:
         yield opened
 
 
@@ -82,7 +82,7 @@ def test_while_its_batch_is_open_a_paper_is_deferred_and_nobody_is_asked(endpoin
 
 def test_another_process_collects_after_a_restart(endpoint: FakeOpenAI, translator: Translator, tmp_path: Path) -> None:
     submit(papers(4), [ZH], translator)
-    with desk_for(endpoint.url, tmp_path) as later:
+    with translator_for(endpoint.url, tmp_path) as later:
         assert collect_open_batches(later).answers == 4
         assert translate_papers(papers(4), [ZH], later).requests == 0
 
@@ -91,7 +91,7 @@ def test_a_crash_between_creation_and_record_pays_once(endpoint: FakeOpenAI, tra
     endpoint.create_replies = [error(502, "the answer got lost on its way")]
     with pytest.raises(EndpointUnavailable, match="will be found"):
         submit(papers(4), [ZH], translator)
-    with desk_for(endpoint.url, tmp_path) as later:
+    with translator_for(endpoint.url, tmp_path) as later:
         assert submit(papers(4), [ZH], later).submitted == 0, "perhaps they are on their way: not again"
         assert collect_open_batches(later).answers == 4
     assert len(endpoint.batches) == 1
@@ -110,7 +110,7 @@ def test_a_crash_before_creation_frees_the_papers(
         patched.setattr(SqliteCache, "release", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             submit(papers(4), [ZH], translator)
-    with desk_for(endpoint.url, tmp_path) as later:
+    with translator_for(endpoint.url, tmp_path) as later:
         assert submit(papers(4), [ZH], later).submitted == 0
         assert "not known to the endpoint" in collect_open_batches(later).notes[0]
         assert submit(papers(4), [ZH], later).submitted == 4
@@ -125,7 +125,7 @@ def test_a_submission_under_way_is_not_taken_for_the_leavings_of_a_crash(
     upload = BatchEndpoint.upload
 
     def slow_upload(self: BatchEndpoint, file: object) -> str:
-        with desk_for(endpoint.url, tmp_path) as other:
+        with translator_for(endpoint.url, tmp_path) as other:
             seen.append(collect_open_batches(other).still_open)
         return upload(self, file)  # type: ignore[arg-type]
 
@@ -221,26 +221,26 @@ def test_large_backfills_are_cut_into_batches_within_the_limits(
 
 
 def test_a_budget_bounds_what_is_submitted_and_an_open_batch_counts(endpoint: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=0.004)) as translator:
+    with translator_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=0.004)) as translator:
         sent = submit(papers(40), [ZH], translator)
         assert 0 < sent.submitted < 40
         assert "would pass a budget" in sent.missing
         assert submit(papers(40), [ZH], translator).submitted == 0
-    with desk_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=1), prices=PriceTable.load()) as translator, pytest.raises(SettingsError):
+    with translator_for(endpoint.url, tmp_path, budget=Budget(per_month_usd=1), prices=PriceTable.load()) as translator, pytest.raises(SettingsError):
         submit(papers(40), [ZH], translator)
 
 
 def test_a_batch_at_another_endpoint_waits_for_its_address(endpoint: FakeOpenAI, translator: Translator, tmp_path: Path) -> None:
     endpoint.batch_status = "in_progress"
     submit(papers(1), [ZH], translator)
-    with fake_openai() as other, desk_for(other.url, tmp_path) as there:
+    with fake_openai() as other, translator_for(other.url, tmp_path) as there:
         collected = collect_open_batches(there)
     assert collected.still_open == 1
     assert "OPENAI_BASE_URL" in collected.notes[0]
 
 
 def test_nothing_open_needs_no_endpoint(tmp_path: Path) -> None:
-    with desk_for("http://127.0.0.1:9/v1", tmp_path) as translator:
+    with translator_for("http://127.0.0.1:9/v1", tmp_path) as translator:
         assert collect_open_batches(translator).still_open == 0
         assert submit([], [ZH], translator).submitted == 0
 

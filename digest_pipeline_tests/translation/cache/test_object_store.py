@@ -19,7 +19,7 @@ from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, fake_openai
 from digest_pipeline_tests.support.s3 import KEEPS_THE_FIRST, SERVERS, s3_server
-from digest_pipeline_tests.support.translators import desk_for, papers
+from digest_pipeline_tests.support.translators import papers, translator_for
 from digest_pipeline_tests.translation.cache.test_cache import (  # noqa: F401 - the same stories, told of this store
     KEY,
     Clock,
@@ -116,7 +116,7 @@ def test_two_runs_over_one_bucket_pay_once(bucket: str) -> None:
     root, zh = f"{bucket}/{uuid.uuid4().hex}", load_language("zh")
 
     def run(endpoint: FakeOpenAI) -> bool:
-        with desk_for(endpoint.url, root, at_once=4, paper_timeout_seconds=60.0) as translator:
+        with translator_for(endpoint.url, root, at_once=4, paper_timeout_seconds=60.0) as translator:
             return all(row.is_translated for row in translate_papers(papers(20), [zh], translator).summaries["zh"])
 
     with fake_openai() as endpoint:

@@ -18,7 +18,7 @@ from digest_pipeline.translation.run import translate_papers
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, error, fake_openai
 from digest_pipeline_tests.support.litellm_proxy import MASTER_KEY, litellm_proxy
-from digest_pipeline_tests.support.translators import desk_for, papers, utc_now
+from digest_pipeline_tests.support.translators import papers, translator_for, utc_now
 
 pytestmark = pytest.mark.slow
 EN, ZH = load_language("en"), load_language("zh")
@@ -53,7 +53,7 @@ def _well_behaved(upstream: FakeOpenAI) -> None:
 
 
 def desk_of(url: str, folder: Path, model: str, key: str = MASTER_KEY) -> Translator:
-    translator = desk_for(
+    translator = translator_for(
         url, folder, at_once=8, model=model, pacing=PacingLimits(8, longest_backoff=8.0, longest_outage=30.0), paper_timeout_seconds=120.0
     )
     make = lambda: OpenAIChatClient(api_key=key, base_url=url, longest_timeout_seconds=60, connections=8, memory=translator.store, now=utc_now)  # noqa: E731

@@ -21,7 +21,7 @@ from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.llm.capabilities import ResponseFormat
 from digest_pipeline.translation.run import translate_papers
-from digest_pipeline_tests.support.translators import MODEL, desk_for, papers
+from digest_pipeline_tests.support.translators import MODEL, papers, translator_for
 
 gguf = pytest.importorskip("gguf", reason="llama-cpp-python[server] and gguf are not installed: docs/testing.md")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("llama_cpp") is None, reason="llama-cpp-python[server] is not installed")]
@@ -88,7 +88,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 def test_rubbish_in_the_right_form_is_never_shipped_and_the_run_ends_in_words(server: tuple[str, Path], tmp_path: Path) -> None:
     """The server answers 500 to `json_schema` and holds to the schema in `json_object`, by its own grammar."""
     url, log = server
-    with desk_for(url, tmp_path, at_once=1, paper_timeout_seconds=120.0) as translator:
+    with translator_for(url, tmp_path, at_once=1, paper_timeout_seconds=120.0) as translator:
         with pytest.raises(EndpointConfigurationError, match=r"none of 3 papers could be translated .*asked for as json_object_with_schema"):
             translate_papers(papers(3), [load_language("zh")], translator)
         memory = translator.store.endpoint_memory(translator.endpoint, MODEL)

@@ -19,7 +19,7 @@ from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.fake_openai import FakeOpenAI, _Handler, _Server, fake_openai
 from digest_pipeline_tests.support.serving import serving
-from digest_pipeline_tests.support.translators import desk_for, papers
+from digest_pipeline_tests.support.translators import papers, translator_for
 
 ZH = load_language("zh")
 
@@ -58,7 +58,7 @@ def test_the_model_is_asked_through_the_environments_proxy(tmp_path: Path, monke
     with fake_openai() as endpoint, serving(_Proxy) as proxy:
         _Proxy.asked, _Proxy.target = [], endpoint.url.removesuffix("/v1")
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.server_port}")
-        with desk_for("http://model.invalid/v1", tmp_path) as translator:
+        with translator_for("http://model.invalid/v1", tmp_path) as translator:
             outcome = translate_papers(papers(2), [ZH], translator)
         assert all(row.is_translated for row in outcome.summaries["zh"])
         assert _Proxy.asked == ["http://model.invalid/v1/chat/completions"] * 2
@@ -68,7 +68,7 @@ def test_no_proxy_is_used_for_a_host_that_is_excepted(tmp_path: Path, monkeypatc
     with fake_openai() as endpoint:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        with desk_for(endpoint.url, tmp_path) as translator:
+        with translator_for(endpoint.url, tmp_path) as translator:
             assert all(row.is_translated for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
 
 
@@ -94,12 +94,12 @@ def test_an_authority_of_ones_own_is_trusted_where_the_environment_names_it(sett
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv(setting, str(tmp_path / "ca.pem"))
-    with endpoint_with_own_authority(authority) as url, desk_for(url, tmp_path / "store") as translator:
+    with endpoint_with_own_authority(authority) as url, translator_for(url, tmp_path / "store") as translator:
         assert all(row.is_translated for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
 
 
 def test_a_certificate_that_is_not_trusted_ends_the_run_with_what_to_set(tmp_path: Path) -> None:
-    with endpoint_with_own_authority(trustme.CA()) as url, desk_for(url, tmp_path) as translator:
+    with endpoint_with_own_authority(trustme.CA()) as url, translator_for(url, tmp_path) as translator:
         with pytest.raises(EndpointConfigurationError, match="is not trusted here") as raised:
             translate_papers(papers(2), [ZH], translator)
         assert "SSL_CERT_FILE" in raised.value.hint
@@ -107,5 +107,5 @@ def test_a_certificate_that_is_not_trusted_ends_the_run_with_what_to_set(tmp_pat
 
 def test_a_proxy_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks9://nowhere:1")
-    with desk_for("http://127.0.0.1:9/v1", tmp_path) as translator, pytest.raises(EndpointConfigurationError, match="proxy of the environment"):
+    with translator_for("http://127.0.0.1:9/v1", tmp_path) as translator, pytest.raises(EndpointConfigurationError, match="proxy of the environment"):
         translate_papers(papers(1), [ZH], translator)
