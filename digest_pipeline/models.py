@@ -1,7 +1,7 @@
 """The domain's nouns: arXiv ids, announced papers, their summaries, and the ledger of one listing day.
 
 What lives here: plain immutable values and the facts that follow from them alone. What does not: files
-(`home.py`), column types (`tables.py`), where the values come from (`sources/`, `translation/`).
+(`storage.py`), column types (`tables.py`), where the values come from (`arxiv/`, `translation/`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@
     announced N = fetched N = translated N + untranslated K = rendered N
 
 What lives here: what stands in the digest, and its words. What does not: the layout itself
-(`templates/digest.md.jinja`), harmless Markdown (`escaping.py`), writing files (`stages.py`).
+(`templates/digest.md.jinja`), harmless Markdown (`escaping.py`), writing files (`digests.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The bundled sample day: one small listing in arXiv's true formats, and recorded model answers to it. All invented.
 
 What lives here: the bytes, as arXiv and a model would have sent them (`rss.xml`, `api.xml`, `answers.<language>.json`);
-README.md says what each paper is there to show. What does not: turning them into a kept raw day (`sources/sample.py`)
+README.md says what each paper is there to show. What does not: turning them into a kept raw day (`arxiv/sample.py`)
 and into answers of a provider (`translation/`). No paper, person, number or id in here is real.
 """
 

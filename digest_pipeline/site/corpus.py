@@ -1,7 +1,7 @@
 """All finished days below the data directory: one listing day in memory at a time.
 
 What lives here: cheap signatures by which an unchanged day is recognised without reading it, and the rows of single
-papers. What does not: reading a day (`render/`), what becomes of it (`build.py`, `feeds.py`, `exports.py` …).
+papers. What does not: reading a day (`render/`), what becomes of it (`build.py`, `feeds/`, `exports/` …).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The pages over all days: archive, categories, about, the root, statistics, feeds, search.
 
 What lives here: what each of them is given, and that a build makes only those that its changed days touch. What does not: a day's
-own files (`day_pages.py`), what the pages say (`archive.py`, `statistics/`, `feeds/`, `search/`).
+own files (`day_pages.py`), what the pages say (`archive.py`, `statistics.py`, `feeds/`, `search/`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Hangul gives each pair of neighbours, and its last character alone, so that one 
 a pair; anything else is cut at what is no letter or digit. Positions count words and characters; punctuation leaves a gap,
 a space or hyphen does not, so that a phrase is found where it stands and across no full stop.
 
-What lives here: these rules. What does not: what is indexed (`index.py`). A change here is a new `FORMAT` there.
+What lives here: these rules. What does not: what is indexed (`segments.py`). A change here is a new `FORMAT` in this package.
 """
 
 from __future__ import annotations
