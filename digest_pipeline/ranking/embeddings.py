@@ -15,7 +15,8 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,8 +102,17 @@ class Embedder:
         for chunk in chunked((key for key in keys if key not in self._known), _LOOK_UP):
             self._known |= {key: _vector(answer.raw) for key, answer in self.translator.store.answers(chunk).items()}
 
-    def _alone(self) -> _Lease:
-        return _Lease(self.translator, f"embeddings:{self.model}")
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One run asks at a time, so that no text is paid for twice; another one waits, and then finds it kept."""
+        store, key = self.translator.store, f"embeddings:{self.model}"
+        while store.claim(key) is Lease.HELD:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        try:
+            with kept_alive(store):
+                yield
+        finally:
+            store.release([key])
 
     # -- asking ----------------------------------------------------------------------------------------
 
@@ -213,24 +223,6 @@ class Embedder:
     @property
     def _where(self) -> str:
         return f"{self.model} at {endpoint_name(self.base_url)}"
-
-
-@dataclass
-class _Lease:
-    """One run asks at a time, so that no text is paid for twice; another one waits, and then finds it kept."""
-
-    translator: Translator
-    key: str
-
-    def __enter__(self) -> None:
-        while self.translator.store.claim(self.key) is Lease.HELD:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        self._alive = kept_alive(self.translator.store)
-        self._alive.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._alive.__exit__(*error)
-        self.translator.store.release([self.key])
 
 
 def _text(document: Document) -> str:

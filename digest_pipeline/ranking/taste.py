@@ -63,8 +63,3 @@ def taste_of_profile(
         liked_ids=frozenset(likes) | frozenset(entry.arxiv_id for entry in entries if entry.arxiv_id),
         problems=(*library.problems, *(Problem("profiles.toml", profile.name, what) for what in wrong)),
     )
-
-
-def taste_of_library(library: Library, at_hand: PapersAtHand, storage: Storage) -> Taste:
-    """Of a file that no profile names; texts that it lacks come from the papers at hand only."""
-    return Taste(documents_of(library.entries, KnownPapers(at_hand, storage, "")))
