@@ -62,6 +62,11 @@ class SummaryStatus(StrEnum):
         """The model was asked: its answer is used, or was rejected."""
         return self in (SummaryStatus.TRANSLATED, SummaryStatus.QUARANTINED)
 
+    @property
+    def is_untranslated(self) -> bool:
+        """In the original for want of a translation, not by choice."""
+        return self in (SummaryStatus.QUARANTINED, SummaryStatus.DEFERRED)
+
 
 @dataclass(frozen=True, slots=True)
 class VersionedId:

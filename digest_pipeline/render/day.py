@@ -104,5 +104,5 @@ def counts_in_words(entries: Sequence[DigestEntry], language: Language) -> dict[
     """The announce types in the reader's words → papers, how many are untranslated, and in the original by choice; without zeros."""
     counts = {language.label("digest", kind): count for kind, count in counts_by_type(entry.paper for entry in entries).items() if count}
     original = sum(entry.summary.status is SummaryStatus.ORIGINAL for entry in entries)
-    untranslated = sum(not entry.summary.is_translated for entry in entries) - original
+    untranslated = sum(entry.summary.status.is_untranslated for entry in entries)
     return counts | {language.label("digest", key): n for key, n in (("untranslated", untranslated), ("original", original)) if n}

@@ -282,7 +282,6 @@ def day_view(day: Day, language: Language, configured: Sequence[str]) -> DayView
     views = {e.paper.arxiv_id: paper_view(e, language, day.matches.get(e.paper.arxiv_id, ())) for e in entries}
     shown = shown_categories(day, configured)
     sections = tuple(_sections(day, views, language, shown))
-    original = sum(e.summary.status is SummaryStatus.ORIGINAL for e in entries)
     return DayView(
         day=day.day,
         title=day_in_words(day.day, language),
@@ -294,8 +293,8 @@ def day_view(day: Day, language: Language, configured: Sequence[str]) -> DayView
         categories=tuple(_category_choices(day, shown, {one.id for one in sections})),
         watch_lists=tuple(_watch_choices(views.values())),
         total=len(entries),
-        untranslated=sum(not e.summary.is_translated for e in entries) - original,
-        original=original,
+        untranslated=sum(e.summary.status.is_untranslated for e in entries),
+        original=sum(e.summary.status is SummaryStatus.ORIGINAL for e in entries),
         sections=sections,
         ledger=day.ledger_of(language.tag),
         models=tuple(sorted({e.summary.model for e in entries if e.summary.is_translated and e.summary.model})),

@@ -97,9 +97,12 @@ def _collect_what_came_back(context: dg.AssetExecutionContext, storage: Storage,
 
 
 def _untranslated(summaries: Sequence[Summary]) -> pd.DataFrame:
-    rows = [s for s in summaries if s.status not in (SummaryStatus.TRANSLATED, SummaryStatus.ORIGINAL)]
     return pd.DataFrame(
-        [{"paper": f"{s.arxiv_id}v{s.version}", "language": s.language, "status": s.status.value, "why": "; ".join(s.flags)} for s in rows]
+        [
+            {"paper": f"{s.arxiv_id}v{s.version}", "language": s.language, "status": s.status.value, "why": "; ".join(s.flags)}
+            for s in summaries
+            if s.status.is_untranslated
+        ]
     )
 
 
