@@ -45,18 +45,22 @@ class PersonalWeek:
         return f"{self.listing.week} · {count}"
 
 
-def best_of_week(listing: WeekListing, at_hand: PapersAtHand, read: ProfileTaste, before: set[str]) -> list[Shown]:
+def space_of_week(listing: WeekListing, at_hand: PapersAtHand) -> FeatureSpace | None:
+    """The week's papers, for all profiles alike; None where there are too few to tell apart."""
+    documents = {document.key: document for day in sorted(listing.papers, reverse=True) for document in at_hand.of_day(day)}
+    return FeatureSpace([documents[key] for key in sorted(documents)]) if len(documents) >= LEAST_PAPERS else None
+
+
+def best_of_week(listing: WeekListing, space: FeatureSpace | None, read: ProfileTaste, before: set[str]) -> list[Shown]:
     """The week ranked as one, so that interests take turns over all of its days; empty for a profile without any paper.
 
     Neither what the profile knows (library, votes) nor what its digests of earlier weeks showed. A paper listed twice counts as first listed.
     """
-    listed = {paper.arxiv_id: paper for paper in reversed(listing.all_papers)}
-    documents = {document.key: document for day in sorted(listing.papers, reverse=True) for document in at_hand.of_day(day)}
-    if not read.taste.liked or len(documents) < LEAST_PAPERS:
+    if space is None or not read.taste.liked:
         return []
+    listed = {paper.arxiv_id: paper for paper in reversed(listing.all_papers)}
     known = {*read.known_ids, *before, *(key for key, paper in listed.items() if paper.title.casefold() in read.known_titles)}
-    space = FeatureSpace([documents[key] for key in sorted(documents)])
-    ranked = [one for one in Ranker(space, read.taste).rank(list(documents)) if one.arxiv_id not in known]
+    ranked = [one for one in Ranker(space, read.taste).rank(list(space.rows)) if one.arxiv_id not in known]
     return [Shown(one, listed[one.arxiv_id].listing_date, False) for one in ranked[:BEST]]
 
 
@@ -74,13 +78,14 @@ def write_personal_weeks(
     shown: dict[str, int] = {}
     profiles = load_profiles(profiles_file)
     at_hand = PapersAtHand(storage)
+    space = space_of_week(listing, at_hand) if profiles else None
     for profile in profiles:
         try:
             read = taste_of_profile(profile, profiles_file.parent, at_hand, storage)
         except DigestError as error:
             warn(profile.name, error)
             continue
-        best = best_of_week(listing, at_hand, read, shown_before(storage, profile.name, listing.week.monday))
+        best = best_of_week(listing, space, read, shown_before(storage, profile.name, listing.week.monday))
         for tag in profile.languages or languages:
             _write(storage, PersonalWeek(profile.name, listing, load_language(tag), best, revised_papers(listing, read)))
         shown[profile.name] = len(best)
