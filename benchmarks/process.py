@@ -7,8 +7,6 @@ answer on loopback at once. The bare run is four partitioned assets that return 
 from __future__ import annotations
 
 import argparse
-import textwrap
-from pathlib import Path
 
 from benchmarks.scratch import Ran, Scratch, live_settings, load_everything, scratch
 from benchmarks.standins import FIRST, arxiv_process, model_process, papers_per_day_for
@@ -54,8 +52,8 @@ def bare() -> float:
     """Seconds of the run without work."""
     with scratch({}) as deployment:
         deployment.dagster_home.mkdir()
-        program = Path(deployment.folder) / "bare.py"
-        program.write_text(textwrap.dedent(_BARE), encoding="utf-8")
+        program = deployment.folder / "bare.py"
+        program.write_text(_BARE, encoding="utf-8")
         fastest(deployment, "-f", str(program), repeat=1)  # makes the records' files
         return fastest(deployment, "-f", str(program)).seconds
 
