@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
@@ -66,12 +65,6 @@ ENTRIES = (
     entry(3, "A paper <script>alert(1)</script> & | ` nobody could translate", ""),
     entry(4, "An older paper", "一篇旧论文", AnnounceType.REPLACE, 3),
 )
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with smtp_server() as running:
-        yield running
 
 
 @pytest.fixture

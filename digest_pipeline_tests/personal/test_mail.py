@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
@@ -22,7 +21,7 @@ from digest_pipeline.reading.view import notes_file
 from digest_pipeline.settings import Settings, load_settings
 from digest_pipeline.storage import Storage
 from digest_pipeline_tests.personal.test_digest import listed
-from digest_pipeline_tests.support.loopback import Mailbox, smtp_server
+from digest_pipeline_tests.support.loopback import Mailbox
 from digest_pipeline_tests.support.site_days import generated_papers
 
 DAY = date(2026, 6, 2)
@@ -32,12 +31,6 @@ ADA = Profile(name="ada", top=3, mail_to=("Ada <ada@example.org>", "a.l@example.
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    with smtp_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real servers on loopback for the tests of the notify room: a mailbox that speaks SMTP, and an endpoint that takes alerts."""
+"""Real servers on loopback for the tests of the notify package: a mailbox that speaks SMTP, and an endpoint that takes alerts."""
 
 from __future__ import annotations
 
