@@ -193,6 +193,10 @@ ALL = "all"
 """In the place of a category: the union of the configured ones, a paper once."""
 
 
+LEDGER_COUNTS = ("announced", "fetched", "translated", "untranslated", "original", "rendered")
+"""The counts of a ledger's row, as a paper goes through the stages; `original` is left out where nothing is so by choice."""
+
+
 @dataclass(frozen=True, slots=True)
 class DayLedger:
     """Where each announced paper of one listing day got to, in one language and one category (or `all`).

@@ -10,7 +10,7 @@ from datetime import date
 
 from digest_pipeline.hosted.environment import Runner, annotate
 from digest_pipeline.hosted.run import DayResult, DayState, RunReport
-from digest_pipeline.models import Summary, SummaryStatus
+from digest_pipeline.models import LEDGER_COUNTS, Summary, SummaryStatus
 from digest_pipeline.papers.ledger import read_facts, read_ledger
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
@@ -84,24 +84,12 @@ def _made_day(result: DayResult, storage: Storage, settings: Settings, runner: R
     for note in read_facts(storage, result.day).notes:
         yield f"- {_cell(note)}"
     rows = read_ledger(storage, result.day)
-    by_choice = any(row.original for row in rows)
-    head = [
-        "language",
-        "category",
-        "announced",
-        "fetched",
-        "translated",
-        "untranslated",
-        *(["in the original by choice"] if by_choice else []),
-        "rendered",
-    ]
-    yield f"\n| {' | '.join(head)} |\n| --- | --- |{' ---: |' * (len(head) - 2)}"
+    names = [name for name in LEDGER_COUNTS if name != "original" or any(row.original for row in rows)]
+    head = " | ".join("in the original by choice" if name == "original" else name for name in names)
+    yield f"\n| language | category | {head} |\n| --- | --- |{' ---: |' * len(names)}"
     for row in rows:
-        sign = "" if row.balances else " ≠"
-        original = f" {row.original} |" if by_choice else ""
-        yield (
-            f"| {row.language} | {row.category} | {row.announced} | {row.fetched} | {row.translated} | {row.untranslated} |{original} {row.rendered}{sign} |"
-        )
+        counts = " | ".join(str(getattr(row, name)) for name in names)
+        yield f"| {row.language} | {row.category} | {counts}{'' if row.balances else ' ≠'} |"
     yield ""
     summaries = [one for tag in settings.languages for one in _summaries(storage, result.day, tag)]
     yield from _flagged(summaries)

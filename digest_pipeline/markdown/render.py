@@ -26,6 +26,7 @@ from digest_pipeline.errors import SourceError
 from digest_pipeline.markdown.escaping import MarkdownText, cell, inline, paragraph
 from digest_pipeline.markdown.rows import Row, labelled, row_of, word
 from digest_pipeline.models import (
+    LEDGER_COUNTS,
     AnnounceType,
     DayLedger,
     DigestEntry,
@@ -195,8 +196,7 @@ def _only_markdown(value: Any) -> Any:
 
 
 def _front_matter(facts: ListingInfo, ledger: DayLedger, part: int, parts: int, *, model: str, generator: str) -> MarkdownText:
-    names = ("announced", "fetched", "translated", "untranslated", *(["original"] if ledger.original else []), "rendered")
-    counts: dict[str, object] = {name: getattr(ledger, name) for name in names}
+    counts = {name: getattr(ledger, name) for name in LEDGER_COUNTS if name != "original" or ledger.original}
     values = {
         "schema_version": FRONT_MATTER_VERSION,
         "listing_date": facts.listing_date,

@@ -7,7 +7,7 @@ import dagster as dg
 from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.clients import DigestOptions
 from digest_pipeline.markdown.digests import DigestsWritten, write_digests
-from digest_pipeline.models import DayLedger
+from digest_pipeline.models import LEDGER_COUNTS, DayLedger
 from digest_pipeline.orchestration import checks
 from digest_pipeline.orchestration.assets import DIGESTS, GROUP, OWNER, SUMMARIES
 from digest_pipeline.orchestration.failures import backfill_of, errors_as_failures
@@ -44,11 +44,7 @@ def digest_files(
             sum(row.rendered for row in written.whole),
             {
                 "files": len(written.ledger),
-                **{
-                    f"{name} ({row.language})": getattr(row, name)
-                    for row in written.whole
-                    for name in ("announced", "fetched", "translated", "untranslated", "original", "rendered")
-                },
+                **{f"{name} ({row.language})": getattr(row, name) for row in written.whole for name in LEDGER_COUNTS},
             },
             **more,
         ),
