@@ -7,6 +7,7 @@ The words are those of `digest hosted summary` over the bundled sample day, made
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from datetime import timedelta
@@ -25,6 +26,7 @@ from digest_pipeline.orchestration.days import run_day  # noqa: E402
 from digest_pipeline.sample import SAMPLE_DAY  # noqa: E402
 from digest_pipeline_tests.support.browser import chromium  # noqa: E402
 from digest_pipeline_tests.support.runs import sample_clients  # noqa: E402
+from digest_pipeline_tests.support.screenshots import small  # noqa: E402
 
 IMAGE = ROOT / "docs" / "images" / "hosted-runs.png"
 RUNNER = Runner("github", "you/arxiv-digest", "https://github.com", "", "", "schedule", "https://you.github.io/arxiv-digest")
@@ -56,7 +58,7 @@ def main() -> None:
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 960, "height": 600})
         page.set_content(f"<!doctype html><meta charset=utf-8><style>{STYLE}</style>{sections}")
-        page.screenshot(path=IMAGE, full_page=True)
+        small(io.BytesIO(page.screenshot(full_page=True)), IMAGE)
     print(IMAGE)
 
 

@@ -34,11 +34,11 @@ def take(site: Path, out: Path, tag: str) -> list[Path]:
                 if action:
                     seen.page.evaluate(action)
                 seen.page.wait_for_timeout(600)
-                taken.append(_small(io.BytesIO(seen.page.screenshot()), out / f"{name}.png"))
+                taken.append(small(io.BytesIO(seen.page.screenshot()), out / f"{name}.png"))
     return taken
 
 
-def _small(png: io.BytesIO, file: Path) -> Path:
+def small(png: io.BytesIO, file: Path) -> Path:
     """128 colours are enough for letters on paper, and a third of the size."""
     Image.open(png).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(file, optimize=True)
     return file
