@@ -145,7 +145,7 @@
     }
   }
 
-  /** { papers, places }: one entry a place, in order. Numbers are read in place: a call for each would be most of a frequent word's time. */
+  /** { papers, places }: one entry a place, in order. Numbers are read in place, without a call for each, as a frequent word has a great many. */
   function decoded(bytes) {
     const end = bytes.length; // a place takes a byte at least
     const papers = new Int32Array(end), places = new Int32Array(end);
