@@ -51,7 +51,7 @@ class LaterDays(PapersAtHand):
 
     def __init__(self, storage: Storage, days: Sequence[date]) -> None:
         super().__init__(storage)
-        self._kept_days = list(days)
+        self.days = list(days)
 
 
 def fields(at_hand: PapersAtHand, earlier: Sequence[date], later: Sequence[date]) -> list[Field]:

@@ -28,9 +28,7 @@ def week(which: str | None) -> int:
     chosen = Week.parse(which) if which else default
     calendar.require_announceable(chosen.monday, utc_now())
     digest = write_week(storage, chosen, calendar, options)
-    shown = write_personal_weeks(
-        storage, digest.listing, settings.profiles_file, settings.languages, lambda name, error: click.echo(f"! {name}: {error}", err=True)
-    )
+    shown = write_personal_weeks(storage, digest.listing, settings, lambda name, error: click.echo(f"! {name}: {error}", err=True))
     first = options.languages[0]
     click.echo(f"{chosen}: {len(digest.listing.all_papers)} papers of {len(digest.listing.papers)} days, {len(digest.trends.terms)} rising terms")
     for notice in notices(digest.listing, first):

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from digest_pipeline.errors import DigestError
 from digest_pipeline.markdown.escaping import inline, paragraph
 from digest_pipeline.models import Paper, newest_first
 from digest_pipeline.personal.digest import Item, html_page, items_in_markdown, items_of
 from digest_pipeline.personal.selection import Shown, shown_before
-from digest_pipeline.ranking.features import FeatureSpace
-from digest_pipeline.ranking.papers_at_hand import LEAST_PAPERS, PapersAtHand
+from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import load_profiles
-from digest_pipeline.ranking.rank import Ranker
+from digest_pipeline.ranking.rankings import rank_as_one
 from digest_pipeline.ranking.taste import ProfileTaste, taste_of_profile
 from digest_pipeline.ranking.votes import private_folder
+from digest_pipeline.render.watch_lists import load_watch_lists
+from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
 from digest_pipeline.tex.html import inline_html
 from digest_pipeline.translation.languages import Language, load_language
@@ -45,22 +45,16 @@ class PersonalWeek:
         return f"{self.listing.week} · {count}"
 
 
-def space_of_week(listing: WeekListing, at_hand: PapersAtHand) -> FeatureSpace | None:
-    """The week's papers, for all profiles alike; None where there are too few to tell apart."""
-    documents = {document.key: document for day in sorted(listing.papers, reverse=True) for document in at_hand.of_day(day)}
-    return FeatureSpace([documents[key] for key in sorted(documents)]) if len(documents) >= LEAST_PAPERS else None
-
-
-def best_of_week(listing: WeekListing, space: FeatureSpace | None, read: ProfileTaste, before: set[str]) -> list[Shown]:
-    """The week ranked as one, so that interests take turns over all of its days; empty for a profile without any paper.
+def best_of_week(listing: WeekListing, at_hand: PapersAtHand, read: ProfileTaste, before: set[str]) -> list[Shown]:
+    """The week ranked as one, so that interests take turns over all of its days; empty for a profile that names nothing.
 
     Neither what the profile knows (library, votes) nor what its digests of earlier weeks showed. A paper listed twice counts as first listed.
     """
-    if space is None or not read.taste.liked:
+    if read.taste.is_empty:
         return []
     listed = {paper.arxiv_id: paper for paper in reversed(listing.all_papers)}
     known = {*read.known_ids, *before, *(key for key, paper in listed.items() if paper.title.casefold() in read.known_titles)}
-    ranked = [one for one in Ranker(space, read.taste).rank(list(space.rows)) if one.arxiv_id not in known]
+    ranked = [one for one in rank_as_one(at_hand, list(listing.papers), read.taste) if one.arxiv_id not in known]
     return [Shown(one, listed[one.arxiv_id].listing_date, False) for one in ranked[:BEST]]
 
 
@@ -70,23 +64,21 @@ def revised_papers(listing: WeekListing, read: ProfileTaste) -> list[Paper]:
     return newest_first(newest.values())
 
 
-def write_personal_weeks(
-    storage: Storage, listing: WeekListing, profiles_file: Path, languages: Sequence[str], warn: Callable[[str, DigestError], None]
-) -> dict[str, int]:
-    """Writes each profile's week in its languages (default: `languages`); profile → papers shown. `warn` is called with a profile that cannot be
-    read: that is no reason for another's to wait. Raises SettingsError for a bad profiles.toml; without one there is nothing to do."""
+def write_personal_weeks(storage: Storage, listing: WeekListing, settings: Settings, warn: Callable[[str, DigestError], None]) -> dict[str, int]:
+    """Writes each profile's week in its languages; profile → papers shown. `warn` is called with a profile that cannot be read: that is no
+    reason for another's to wait. Raises SettingsError for a bad profiles.toml or watch.toml; without profiles there is nothing to do."""
     shown: dict[str, int] = {}
-    profiles = load_profiles(profiles_file)
+    profiles = load_profiles(settings.profiles_file)
+    watch_lists = load_watch_lists(settings.watch_file) if profiles else ()
     at_hand = PapersAtHand(storage)
-    space = space_of_week(listing, at_hand) if profiles else None
     for profile in profiles:
         try:
-            read = taste_of_profile(profile, profiles_file.parent, at_hand, storage)
+            read = taste_of_profile(profile, settings.profiles_file.parent, at_hand, storage, watch_lists=watch_lists)
         except DigestError as error:
             warn(profile.name, error)
             continue
-        best = best_of_week(listing, space, read, shown_before(storage, profile.name, listing.week.monday))
-        for tag in profile.languages or languages:
+        best = best_of_week(listing, at_hand, read, shown_before(storage, profile.name, listing.week.monday))
+        for tag in profile.languages or settings.languages:
             _write(storage, PersonalWeek(profile.name, listing, load_language(tag), best, revised_papers(listing, read)))
         shown[profile.name] = len(best)
     return shown

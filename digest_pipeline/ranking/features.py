@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,7 @@ class FeatureSpace:
             sublinear_tf=True, stop_words="english", min_df=1 if few else 2, max_df=1.0 if few else 0.3, dtype=np.float32
         )
         words = self._vectorizer.fit_transform(paper.text for paper in self.papers)
+        self._holders = words.astype(np.bool_).tocsc()
         wanted = min(_CATEGORY_DIRECTIONS if size > _MANY_PAPERS else _MORE_DIRECTIONS, size - 1, words.shape[1] - 1)
         self._svd = TruncatedSVD(wanted, random_state=0, n_iter=3)
         coordinates = self._svd.fit_transform(words).astype(np.float64)
@@ -191,9 +192,16 @@ class FeatureSpace:
         names: list[str] = list(self._vectorizer.get_feature_names_out())
         return dict(zip(names, self._vectorizer.idf_.tolist(), strict=True))
 
+    def rows_with_term(self, term: str) -> list[int]:
+        """The papers that have these words, known here, one after another."""
+        columns = [self._vectorizer.vocabulary_[word] for word in term.split()]
+        holders = [self._holders.indices[self._holders.indptr[column] : self._holders.indptr[column + 1]] for column in columns]
+        padded = f" {term} "
+        return [row for row in reduce(np.intersect1d, holders).tolist() if padded in self._plain_texts[row]]
+
     @cached_property
-    def plain_texts(self) -> list[str]:
-        """Each paper's words in lower case between single spaces, to find terms in."""
+    def _plain_texts(self) -> list[str]:
+        """Each paper's words in lower case between single spaces."""
         return [f" {' '.join(_PLAIN_WORD.findall(f'{paper.title} . {paper.abstract}'.lower()))} " for paper in self.papers]
 
 

@@ -138,14 +138,13 @@ def _shared_terms(space: FeatureSpace, papers: Sequence[Document], directions: A
             spelling[term][written] += 1
     shared = [term for term, count in in_papers.items() if count >= 2 and not _EVERYBODYS.search(term)]
     candidates = sorted(shared, key=lambda term: (-in_papers[term] * _rarity(space, term), term))[:_CANDIDATES]
-    nearest = np.argsort(-np.round((space.directions @ directions.T).mean(axis=1), 6), kind="stable")[:_NEIGHBOURS]
+    nearest = set(np.argsort(-np.round((space.directions @ directions.T).mean(axis=1), 6), kind="stable")[:_NEIGHBOURS].tolist())
     weight: dict[str, float] = {}
     for term in candidates:
-        padded = f" {term} "
-        has = np.fromiter((padded in text for text in space.plain_texts), dtype=np.bool_, count=len(space.papers))
-        near = (has[nearest].sum() + in_papers[term]) / (len(nearest) + len(papers))
-        everywhere = (has.sum() + in_papers[term]) / (len(has) + len(papers))
-        weight[term] = float(near * math.log(near / everywhere)) * (1.5 if " " in term else 1.0)
+        holders = space.rows_with_term(term)
+        near = (len(nearest.intersection(holders)) + in_papers[term]) / (len(nearest) + len(papers))
+        everywhere = (len(holders) + in_papers[term]) / (len(space.papers) + len(papers))
+        weight[term] = near * math.log(near / everywhere) * (1.5 if " " in term else 1.0)
     chosen: list[str] = []
     for term in sorted(candidates, key=lambda term: (-round(weight[term], 9), term)):
         if len(chosen) < _TERMS and weight[term] > 0 and not any(_stems(term) & _stems(other) for other in chosen):

@@ -5,7 +5,7 @@ What lives here: which days, and the feature space over them. What does not: wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -24,53 +24,68 @@ LEAST_PAPERS = 3  # below, nothing can be told apart: the day is listed by id
 
 _COLUMNS = ["arxiv_id", "version", "title", "abstract", "authors", "categories"]
 _SCHEMA = pa.schema([tables.PAPERS.field(name) for name in _COLUMNS])
+_IDS = pa.schema([tables.PAPERS.field("arxiv_id")])
 
 
 class PapersAtHand:
-    """The papers tables of a data directory, each day read once. The same tables give the same neighbours and spaces."""
+    """The papers tables of a data directory. The same tables give the same neighbours and spaces; in memory are those of one space only."""
 
     def __init__(self, storage: Storage, embedder: Embedder | None = None) -> None:
         """`embedder` brings an endpoint's vectors into the spaces; its errors come through `space_around`."""
         self._storage, self._embedder = storage, embedder
-        self._kept_days = [day for day in storage.days_of("papers") if storage.exists(storage.papers_file(day))]
-        self._read: dict[date, tuple[Document, ...]] = {}
-        self._space: tuple[tuple[date, ...], FeatureSpace | None] | None = None
-
-    @property
-    def days(self) -> list[date]:
+        self.days = [day for day in storage.days_of("papers") if storage.exists(storage.papers_file(day))]
         """The listing days at hand, oldest first."""
-        return self._kept_days
+        self._kept: dict[date, tuple[Document, ...]] = {}
+        self._space: tuple[tuple[date, ...], FeatureSpace | None] | None = None
 
     def of_day(self, day: date) -> tuple[Document, ...]:
         """The day's papers by id; empty where none is kept or nothing was announced."""
-        if day not in self._read:
-            rows = self._storage.read_table(self._storage.papers_file(day), _SCHEMA).to_pylist() if day in self._kept_days else []
-            documents = (Document(r["arxiv_id"], r["title"], r["abstract"], tuple(r["authors"]), tuple(r["categories"])) for r in rows)
-            self._read[day] = tuple(sorted(documents, key=lambda document: document.key))
-        return self._read[day]
+        if day in self._kept or day not in self.days:
+            return self._kept.get(day, ())
+        rows = self._storage.read_table(self._storage.papers_file(day), _SCHEMA).to_pylist()
+        documents = (Document(r["arxiv_id"], r["title"], r["abstract"], tuple(r["authors"]), tuple(r["categories"])) for r in rows)
+        pa.default_memory_pool().release_unused()  # it would keep two thirds as much again as the documents need
+        return tuple(sorted(documents, key=lambda document: document.key))
 
     def find(self, wanted: Iterable[str]) -> dict[str, Document]:
         """Id → the paper as its newest listing at hand has it; ids that are not at hand are absent."""
-        wanted = set(wanted)
+        lacking = set(wanted)
         found: dict[str, Document] = {}
-        for day in reversed(self._kept_days):
-            if not wanted - set(found):
-                break
-            for document in self.of_day(day):
-                if document.key in wanted:
-                    found.setdefault(document.key, document)
+        for day in reversed(self.days):
+            if lacking and not lacking.isdisjoint(self._ids(day)):
+                found |= {document.key: document for document in self.of_day(day) if document.key in lacking}
+                lacking -= found.keys()
         return found
 
-    def space_around(self, day: date) -> FeatureSpace | None:
-        """Over the day and the days nearest to it, earlier ones first, as far as MOST_PAPERS reach; None where there are too few papers."""
-        days = self._around(day)
-        if self._space is None or self._space[0] != days:
+    def _ids(self, day: date) -> list[str]:
+        ids: list[str] = self._storage.read_table(self._storage.papers_file(day), _IDS).column("arxiv_id").to_pylist()
+        return ids
+
+    def space_around(self, *days: date) -> FeatureSpace | None:
+        """Over these days, and those nearest to them, earlier ones first, as far as MOST_PAPERS reach; None where there are too few papers."""
+        around = self.days_around(*days)
+        if self._space is None or self._space[0] != around:
+            self._space = None  # before the next one is made, which needs the place
             papers: dict[str, Document] = {}
-            for one in sorted(days, key=lambda other: _nearest_first(day, other)):
-                for document in self.of_day(one):
+            for day in sorted(around, key=lambda other: _nearest_first(days, other)):
+                for document in self.of_day(day):
                     papers.setdefault(document.key, document)
-            self._space = days, self._space_of([papers[key] for key in sorted(papers)]) if len(papers) >= LEAST_PAPERS else None
+            ordered = [papers[key] for key in sorted(papers)]
+            self._space = around, self._space_of(ordered) if len(papers) >= LEAST_PAPERS else None
         return self._space[1]
+
+    def days_around(self, *days: date) -> tuple[date, ...]:
+        """The days that `space_around` is made of, oldest first. Their papers are kept until others are asked for."""
+        kept = {day: self.of_day(day) for day in days}
+        count = sum(map(len, kept.values()))
+        for other in sorted((other for other in self.days if other not in kept), key=lambda other: _nearest_first(days, other)):
+            papers = self.of_day(other)
+            count += len(papers)
+            if count > MOST_PAPERS:
+                break
+            kept[other] = papers
+        self._kept = kept
+        return tuple(sorted(kept))
 
     def _space_of(self, papers: list[Document]) -> FeatureSpace:
         if self._embedder is None:
@@ -87,15 +102,7 @@ class PapersAtHand:
             self._embedder = self._space = None
             return action()
 
-    def _around(self, day: date) -> tuple[date, ...]:
-        chosen, count = [day], len(self.of_day(day))
-        for other in sorted((other for other in self._kept_days if other != day), key=lambda other: _nearest_first(day, other)):
-            count += len(self.of_day(other))
-            if count > MOST_PAPERS:
-                break
-            chosen.append(other)
-        return tuple(sorted(chosen))
 
-
-def _nearest_first(day: date, other: date) -> tuple[int, bool]:
-    return abs((other - day).days), other > day
+def _nearest_first(days: Sequence[date], other: date) -> tuple[int, bool]:
+    nearest = min(days, key=lambda day: (abs((other - day).days), day))
+    return abs((other - nearest).days), other > nearest

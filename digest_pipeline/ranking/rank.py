@@ -7,7 +7,7 @@ What lives here: `rank_day`, and which papers at hand it is judged among. What d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,7 +82,7 @@ class Ranker:
             self._scores += (self._author_bonus() + leaning(space, declared, self._has_library) - penalty)[:, None]
         self._scores = np.round(self._scores, 6)
 
-    def rank(self, keys: Sequence[str]) -> list[RankedPaper]:
+    def rank(self, keys: Iterable[str]) -> list[RankedPaper]:
         """Best first; the order in which `keys` come is of no consequence."""
         keys = sorted(set(keys), reverse=True)  # of equals the newest first
         rows = [self._space.rows[key] for key in keys]

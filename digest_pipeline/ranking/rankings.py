@@ -6,14 +6,16 @@ day is ordered (`rank.py`) and who the reader is (`profiles.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
 
 from digest_pipeline import tables
 from digest_pipeline.errors import SettingsError
+from digest_pipeline.models import id_sort_key
 from digest_pipeline.ranking.lookup import AskArxiv, nobody
 from digest_pipeline.ranking.papers_at_hand import PapersAtHand
 from digest_pipeline.ranking.profiles import Profile
@@ -25,19 +27,29 @@ from digest_pipeline.storage import Storage
 
 def rank_days(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> Iterator[tuple[date, list[RankedPaper]]]:
     """Each day at hand among `days` by itself, best first; days that are not kept are passed over."""
-    ranker: Ranker | None = None
-    space = None
-    for day in days:
-        if day not in at_hand.days:
-            continue
-        keys = [paper.key for paper in at_hand.of_day(day)]
-        around = at_hand.space_around(day)
-        if around is None or taste.is_empty:
-            yield day, [RankedPaper(key, place, 0.5, "", ()) for place, key in enumerate(sorted(keys, reverse=True), 1)]
-            continue
-        if ranker is None or around is not space:
-            space, ranker = around, Ranker(around, taste)
-        yield day, ranker.rank(keys)
+    for _, together in groupby((day for day in days if day in at_hand.days), key=at_hand.days_around):
+        ranker: Ranker | None = None
+        for day in together:
+            ranker = ranker or _ranker(at_hand, [day], taste)
+            yield day, _in_order(ranker, [paper.key for paper in at_hand.of_day(day)])
+
+
+def rank_as_one(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> list[RankedPaper]:
+    """The papers of several days as if they were listed on one, so that interests take turns over all of them; each paper once."""
+    return _in_order(_ranker(at_hand, days, taste), {paper.key for day in days for paper in at_hand.of_day(day)})
+
+
+def _ranker(at_hand: PapersAtHand, days: Sequence[date], taste: Taste) -> Ranker | None:
+    """None where there is nothing to order by: too few papers, or an empty taste."""
+    space = None if taste.is_empty else at_hand.space_around(*days)
+    return None if space is None else Ranker(space, taste)
+
+
+def _in_order(ranker: Ranker | None, keys: Collection[str]) -> list[RankedPaper]:
+    """Without a ranker the newest first."""
+    if ranker is not None:
+        return ranker.rank(keys)
+    return [RankedPaper(key, place, 0.5, "", ()) for place, key in enumerate(sorted(keys, key=id_sort_key, reverse=True), 1)]
 
 
 def rank_for_profile(

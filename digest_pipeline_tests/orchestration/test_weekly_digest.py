@@ -151,6 +151,28 @@ def test_a_profile_gets_its_ten_best_of_all_days_from_both_interests_and_new_ver
     }  # fmt: skip
 
 
+def test_a_profile_of_categories_or_watch_lists_alone_gets_its_ten_best_too(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    (tmp_path / "watch.toml").write_text('[[list]]\nname = "robots"\ntitle = "Robots that grasp"\nkeywords = ["gripper"]\n')
+    (tmp_path / "profiles.toml").write_text(
+        '[[profile]]\nname = "listed"\nwatch_lists = ["robots"]\n[[profile]]\nname = "of-fields"\ncategories = ["cs.IT", "cs.CY"]\n'
+    )
+    files = {"DIGEST_PROFILES_FILE": str(tmp_path / "profiles.toml"), "DIGEST_WATCH_FILE": str(tmp_path / "watch.toml")}
+    settings, storage = settings_of(tmp_path, **files), Storage(tmp_path / "data")
+    papers = [one for day in WEEK.days for one in day_of_four_fields(day)]
+    for day in WEEK.days:
+        write_day(storage, day, day_of_four_fields(day))
+    assert make(settings, instance).success
+
+    def shown_to(profile: str) -> list[Paper]:
+        text = storage.read_text(f"private/{profile}/zh/week-2026-W23.md")
+        return [one for one in papers if f"({one.abs_url})" in text]
+
+    assert len(shown_to("listed")) == len(shown_to("of-fields")) == 10
+    assert all("gripper" in f"{one.title} {one.abstract}" for one in shown_to("listed"))
+    assert "Robots that grasp" in storage.read_text("private/listed/zh/week-2026-W23.md")
+    assert {one.primary_category for one in shown_to("of-fields")} == {"cs.IT", "cs.CY"}
+
+
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     (tmp_path / "dagster").mkdir()

@@ -51,7 +51,7 @@ def make_week(
 
     with errors_as_failures(context):
         digest = write_week(storage, week, load_calendar(settings.skipped_evenings_file), digest_options)
-        shown = write_personal_weeks(storage, digest.listing, settings.profiles_file, settings.languages, warn)
+        shown = write_personal_weeks(storage, digest.listing, settings, warn)
     listing = digest.listing
     if listing.lacking:
         context.log.warning("%s lacks %s → materialize papers of those days, then the week again", week, ", ".join(map(str, listing.lacking)))
