@@ -40,6 +40,12 @@ from digest_pipeline_tests.translation.cache.test_cache import (  # noqa: F401 -
     test_the_lease_of_a_killed_process_is_void_at_once,
     test_the_lease_of_another_machine_lasts_as_long_as_its_signs_of_life,
 )
+from digest_pipeline_tests.translation.cache.test_earlier_store import (  # noqa: F401 - likewise
+    earlier_store,
+    holder,
+    test_an_earlier_versions_objects_are_read_and_nothing_is_paid_again,
+    test_what_an_earlier_version_learned_holds_and_its_killed_run_blocks_nobody,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,8 +75,12 @@ def bucket(server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def opener(bucket: str, clock: Clock) -> Iterator[Opener]:
-    root = f"{bucket}/{uuid.uuid4().hex}"
+def root(bucket: str) -> str:
+    return f"{bucket}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def opener(root: str, clock: Clock) -> Iterator[Opener]:
     opened: list[ResponseCache] = []
 
     def open_as(owner: LeaseOwner | None = None) -> ResponseCache:
