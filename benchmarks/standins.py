@@ -25,6 +25,8 @@ from digest_pipeline_tests.support.listing_days import ListingDay, generate_days
 
 FIRST = date(2025, 7, 8)
 """The first listing day that benchmarks ask for; of the sixty weekdays that follow arXiv skips one."""
+_LAST_OF_YEARS = date(2026, 10, 30)
+"""Where a benchmark of years ends: 5,000 weekdays fit between it and arXiv's first present id, of April 2007."""
 _MARGIN = timedelta(days=6)
 """Days around those asked for, because a block of ids has edges only where it has neighbours."""
 
@@ -47,9 +49,9 @@ def listing_days(count: int, papers_per_day: int) -> tuple[ListingDay, ...]:
 
 
 def listing_dates(count: int) -> list[date]:
-    """The first `count` weekdays from FIRST on, those that arXiv skips among them; of more than a year, the last ones before FIRST."""
+    """The first `count` weekdays from FIRST on, those that arXiv skips among them; of more than a year, the last ones."""
     if count > 250:
-        return load_calendar().listing_days(FIRST - timedelta(days=2 * count), FIRST)[-count:]
+        return load_calendar().listing_days(_LAST_OF_YEARS - timedelta(days=2 * count), _LAST_OF_YEARS)[-count:]
     return load_calendar().listing_days(FIRST, FIRST + timedelta(days=2 * count + 6))[:count]
 
 
