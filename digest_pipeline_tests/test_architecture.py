@@ -34,7 +34,7 @@ def test_the_command_line_says_its_help_without_loading_dagster() -> None:
 
 def test_loading_the_definitions_loads_no_library_that_only_ranking_needs() -> None:
     """Every run process and code server would pay two seconds for it."""
-    script = "import sys\nfrom digest_pipeline.definitions import defs\ndefs()\nprint(sorted({'sklearn', 'scipy', 'openai', 'matplotlib'} & set(sys.modules)))"
+    script = "import sys\nfrom digest_pipeline.definitions import defs\ndefs()\nprint(sorted({'sklearn', 'scipy', 'openai'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

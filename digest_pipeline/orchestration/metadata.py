@@ -56,5 +56,5 @@ def preview(table: pd.DataFrame) -> dg.MetadataValue:
     return dg.MetadataValue.md(shown.to_markdown(index=False, disable_numparse=True) if len(shown) else "no rows")
 
 
-def picture(png: bytes, title: str) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+def picture(svg: bytes, title: str) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg).decode()})")

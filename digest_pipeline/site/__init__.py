@@ -14,6 +14,6 @@ What lives here: everything that turns the finished tables into files any web se
     finder.py        from an arXiv id to its row, for addresses of earlier releases
     views.py         a day, a paper as the values a template shows      versions.py, difference.py what changed between versions
     render.py        templates → pages      writer.py writing, a few files at a time
-    exports/         one day's papers for other programs      day_figure.py one day as a picture for the Dagster UI
+    exports/         one day's papers for other programs
     serve.py         a loopback server to look at the result
 """

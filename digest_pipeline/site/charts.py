@@ -10,7 +10,7 @@ day. Colours are at least 3 : 1 against white and against the site's dark ground
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ _MOST_SERIES = 8
 _FEWEST_SLOTS = 12
 """The first day's bar is as slim as the later ones', not a block as wide as the page."""
 _LONGEST_HELD = 30
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 56.0, 12.0, 40.0, 30.0
+_WIDTH, _MIDDLE, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 570.0, 56.0, 12.0, 40.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,18 @@ class Panel:
 def chart_svg(name: str, days: pd.DataFrame, language: Language, categories: Sequence[str]) -> bytes:
     """The chart of this name (one of `CHARTS`) over rows of `statistics.day_table`, which must have content for it."""
     return CHARTS[name](days, language, categories)
+
+
+def day_svg(types: Mapping[str, Mapping[str, int]], held_days: Sequence[int], language: Language) -> bytes:
+    """One listing day: the papers of each category by announce type, `types`, in that order, and for how many days new ones were held."""
+    names, height = list(types), 320.0
+    series = [
+        Series(language.label("digest", kind.value), PALETTE[number], [types[name].get(kind.value, 0) for name in names])
+        for number, kind in enumerate(AnnounceType)
+    ]
+    left, y = _panel(_LEFT, _MIDDLE, height, max(sum(one.values()) for one in types.values()), language)
+    _stacked(left, y, names, series, language)
+    return _svg([left, _held_counts([held_days], language, height)], series, height)
 
 
 def nice_ticks(largest: float, *, is_count: bool = True) -> list[float]:
@@ -110,30 +122,31 @@ def _short(value: float, language: Language) -> str:
     return str(format_compact_decimal(value, locale=locale, fraction_digits=2)) if value >= 10_000 else f"{value:g}"
 
 
-def _slots(panel: Panel, weekdays: Sequence[str]) -> tuple[Callable[[int], float], float]:
+def _slots(panel: Panel, places: Sequence[str]) -> tuple[Callable[[int], float], float]:
     """(place → its middle, a bar's width); labels the lower axis too."""
-    width = (panel.right - panel.left) / max(len(weekdays), _FEWEST_SLOTS)
+    width = (panel.right - panel.left) / max(len(places), _FEWEST_SLOTS)
 
     def middle(slot: int) -> float:
         return round(panel.left + width * (slot + 0.5), 1)
 
-    step = max(1, math.ceil(len(weekdays) * 96 / (panel.right - panel.left)))
-    panel.labels = [(middle(slot), weekdays[slot]) for slot in range(len(weekdays) - 1, -1, -step)]
+    longest = 12 + 8.4 * max(map(len, places), default=0)
+    step = max(1, math.ceil(len(places) * longest / (panel.right - panel.left)))
+    panel.labels = [(middle(slot), places[slot]) for slot in range(len(places) - 1, -1, -step)]
     return middle, round(width * 0.8, 1)
 
 
 # -- shapes -----------------------------------------------------------------------------------------
 
 
-def _stacked(panel: Panel, y: Callable[[float], float], weekdays: Sequence[str], series: Sequence[Series], language: Language) -> None:
-    middle, width = _slots(panel, weekdays)
-    for slot, day in enumerate(weekdays):
+def _stacked(panel: Panel, y: Callable[[float], float], places: Sequence[str], series: Sequence[Series], language: Language) -> None:
+    middle, width = _slots(panel, places)
+    for slot, place in enumerate(places):
         below = 0.0
         for one in series:
             value = one.values[slot] or 0
             if value:
                 top = y(below + value)
-                said = f"{day} · {one.name}: {_short(value, language)}"
+                said = f"{place} · {one.name}: {_short(value, language)}"
                 panel.bars.append((round(middle(slot) - width / 2, 1), top, width, round(y(below) - top, 1), one.colour, said))
                 below += value
 
@@ -231,23 +244,29 @@ def _held(days: pd.DataFrame, language: Language, _: Sequence[str]) -> bytes:
     words = language.labels["statistics"]
     weekdays, height = _weekdays(days), 320.0
     share = Series(words["held_share"], PALETTE[0], _along(weekdays, days.fillna({"held_share": 0}), lambda row: row["held_share"]))
-    left, y = _panel(_LEFT, 570, height, max((value for value in share.values if value), default=0), language, " %", is_count=False)
+    left, y = _panel(_LEFT, _MIDDLE, height, max((value for value in share.values if value), default=0), language, " %", is_count=False)
     left.caption = words["held_share"]
     _stacked(left, y, weekdays, [share], language)
+    return _svg([left, _held_counts(days["held_days"], language, height)], (), height)
+
+
+def _held_counts(held_days: Iterable[Sequence[int]], language: Language, height: float) -> Panel:
+    """How many papers were held for how many days, two days a bar."""
+    words = language.labels["statistics"]
     counts = [0] * (_LONGEST_HELD // 2 + 1)
-    for one in days["held_days"]:
+    for one in held_days:
         for held in one:
             counts[min(held, _LONGEST_HELD) // 2] += 1
-    right, height_of = _panel(570 + _LEFT, _WIDTH - _RIGHT, height, max(counts), language)
-    right.caption = f"{words['held_count']} / {words['held_days']}"
-    width = (right.right - right.left) / len(counts)
+    panel, y = _panel(_MIDDLE + _LEFT, _WIDTH - _RIGHT, height, max(counts), language)
+    panel.caption = f"{words['held_count']} / {words['held_days']}"
+    width = (panel.right - panel.left) / len(counts)
     for number, count in enumerate(counts):
         if count:
             said = f"{2 * number}–{2 * number + 1}: {count}" if 2 * number < _LONGEST_HELD else f"{_LONGEST_HELD}+: {count}"
-            top = height_of(count)
-            right.bars.append((round(right.left + width * number + 1, 1), top, round(width - 2, 1), round(right.bottom - top, 1), PALETTE[1], said))
-    right.labels = [(round(right.left + width * (days / 2 + 0.5), 1), f"{days}{'+' if days == _LONGEST_HELD else ''}") for days in (0, 10, 20, 30)]
-    return _svg([left, right], (), height)
+            top = y(count)
+            panel.bars.append((round(panel.left + width * number + 1, 1), top, round(width - 2, 1), round(panel.bottom - top, 1), PALETTE[1], said))
+    panel.labels = [(round(panel.left + width * (days / 2 + 0.5), 1), f"{days}{'+' if days == _LONGEST_HELD else ''}") for days in (0, 10, 20, 30)]
+    return panel
 
 
 CHARTS: Mapping[str, Callable[[Any, Language, Sequence[str]], bytes]] = {

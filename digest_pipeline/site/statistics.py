@@ -5,7 +5,7 @@
     site/<tag>/statistics/statistics.csv    one row a listing day   .json  the same with categories and flags apart
 
 What lives here: a day's numbers (`day_numbers`, kept in the site's records so that old days are not read again) and their
-tables. What does not: the drawings (`charts.py`, `day_figure.py`), which days there are (`build.py`), the daily ledger
+tables. What does not: the drawings (`charts.py`), which days there are (`build.py`), the daily ledger
 (`papers/ledger.py`).
 """
 
@@ -24,9 +24,10 @@ import pandas as pd
 from babel import Locale
 from babel.numbers import format_decimal
 
+from digest_pipeline import taxonomy
 from digest_pipeline.calendar import EASTERN, ListingCalendar
-from digest_pipeline.models import ALL, AnnounceType, Paper, Summary, SummaryStatus
-from digest_pipeline.site.charts import CHARTS, chart_svg
+from digest_pipeline.models import ALL, AnnounceType, Paper, Summary, SummaryStatus, counts_by_type
+from digest_pipeline.site.charts import CHARTS, chart_svg, day_svg
 from digest_pipeline.translation.languages import Language
 
 SHOWN_WEEKDAYS = 60
@@ -50,6 +51,13 @@ def day_numbers(day: date, papers: Sequence[Paper], summaries: Mapping[str, Mapp
         "held_days": sorted((day - moment.astimezone(EASTERN).date()).days for moment in held),
         "languages": {tag: _language_numbers(papers, by_id) for tag, by_id in summaries.items()},
     }
+
+
+def day_figure(day: date, papers: Sequence[Paper], categories: Sequence[str], calendar: ListingCalendar, language: Language) -> bytes:
+    """A listing day as one SVG, for the Dagster UI: papers by category and type, and how long new ones were held."""
+    in_category = {name: [paper for paper in papers if any(taxonomy.falls_under(own, name) for own in paper.categories)] for name in categories}
+    types = {name: counts_by_type(found) for name, found in {ALL: papers, **in_category}.items()}
+    return day_svg(types, day_numbers(day, papers, {}, calendar)["held_days"], language)
 
 
 def _language_numbers(papers: Sequence[Paper], by_id: Mapping[str, Summary]) -> dict[str, Any]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from digest_pipeline.models import Paper
 
 TERMS = 32
 """More tell hardly better: the thirty-two rarest words of an abstract are nearly all that is its own."""
+_WORD = re.compile(r"\b\w\w+\b")
 
 
 def terms_file(papers: Sequence[Paper]) -> bytes:
@@ -25,17 +29,11 @@ def terms_file(papers: Sequence[Paper]) -> bytes:
     return f"digest.addTerms({json.dumps(encoded, separators=(',', ':'), sort_keys=True)});\n".encode()
 
 
-def _terms(papers: Sequence[Paper]) -> list[list[int]]:
-    from sklearn.feature_extraction.text import TfidfVectorizer  # half a second, which only builds with a new day pay
-
-    if not papers:
-        return []
-    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
-    texts = [f"{paper.title} . {paper.title} . {paper.abstract}" for paper in papers]
-    if not any(vectorizer.build_analyzer()(text) for text in texts):
-        return [[] for _ in papers]
-    weights = vectorizer.fit_transform(texts)
-    words = vectorizer.get_feature_names_out()
-    rows = (weights[row] for row in range(len(papers)))
-    ordered = (sorted(zip((-row.data).round(6).tolist(), words[row.indices].tolist(), strict=True)) for row in rows)
-    return [sorted({zlib.crc32(word.encode()) & 0xFFFF for _, word in best[:TERMS]}) for best in ordered]
+def _terms(papers: Sequence[Paper]) -> Iterator[list[int]]:
+    """TF-IDF as scikit-learn weighs it; loading that takes longer than building a small day."""
+    counts = [Counter(_WORD.findall(f"{paper.title} {paper.title} {paper.abstract}".lower())) for paper in papers]
+    papers_with = Counter(word for words in counts for word in words)
+    rarity = {word: math.log((1 + len(papers)) / (1 + number)) + 1 for word, number in papers_with.items()}
+    for words in counts:
+        best = sorted(words, key=lambda word: (-round((1 + math.log(words[word])) * rarity[word], 6), word))
+        yield sorted({zlib.crc32(word.encode()) & 0xFFFF for word in best[:TERMS]})

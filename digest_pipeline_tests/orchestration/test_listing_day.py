@@ -88,7 +88,7 @@ def test_each_materialization_carries_counts_path_preview_and_numbers(sample_run
     assert summaries["input_tokens"] >= 0
     digests = latest_metadata(ephemeral, DIGESTS, SAMPLE)
     assert digests["rendered (zh)"] == digests["announced (zh)"] == 17
-    assert "data:image/png" in digests["figure"]
+    assert "data:image/svg+xml" in digests["figure"]
 
 
 def test_the_ledger_of_the_sample_balances(sample_run: tuple[Clients, dg.DagsterInstance, object]) -> None:

@@ -17,9 +17,9 @@ from lxml import etree
 from digest_pipeline.calendar import load_calendar
 from digest_pipeline.models import AnnounceType, Paper, Summary
 from digest_pipeline.site.charts import PALETTE, nice_ticks
-from digest_pipeline.site.day_figure import day_figure_png
 from digest_pipeline.site.statistics import (
     DayCounts,
+    day_figure,
     day_numbers,
     day_table,
     month_table,
@@ -30,7 +30,7 @@ from digest_pipeline.translation.languages import load_language
 from digest_pipeline_tests.support.outputs import DAY, a_paper, a_summary
 
 CALENDAR = load_calendar()
-ZH = load_language("zh")
+ZH, EN = load_language("zh"), load_language("en")
 CATEGORIES = ("cs.CL", "cs.IR")
 
 
@@ -191,17 +191,16 @@ def test_a_label_with_dollar_signs_is_drawn_as_it_stands() -> None:
     assert "costs $5 and \\frac{" in files["flags.svg"].decode()
 
 
-def test_drawing_leaves_matplotlibs_settings_as_they_were() -> None:
-    import matplotlib
-
-    before = dict(matplotlib.rcParams)
-    day_figure_png(DAY, [a_paper()], {}, ["cs.CL"], CALENDAR)
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_the_days_picture_for_the_ui_is_a_png_also_on_a_day_without_papers() -> None:
+def test_the_days_picture_for_the_ui_shows_each_category_by_type_and_how_long_papers_were_held() -> None:
     papers = [a_paper(arxiv_id=f"2606.0000{n}", announce_type=kind) for n, kind in enumerate(AnnounceType)]
-    for one in (papers, []):
-        picture = day_figure_png(DAY, one, summaries_of(one), ["cs.CL", "econ"], CALENDAR)
-        assert picture.startswith(b"\x89PNG")
-        assert picture == day_figure_png(DAY, one, summaries_of(one), ["cs.CL", "econ"], CALENDAR)
+    picture = etree.fromstring(day_figure(DAY, papers, ["cs.CL", "econ"], CALENDAR, EN))
+    words = [title.text for title in picture.iterfind(".//{*}title")]
+    assert {f"cs.CL · {EN.label('digest', kind.value)}: 1" for kind in AnnounceType} <= set(words)
+    assert not [one for one in words if one.startswith("econ")]
+    assert {"all", "cs.CL", "econ"} <= {text.text for text in picture.iterfind(".//{*}text")}
+
+
+def test_the_days_picture_of_a_day_without_papers_has_axes_and_no_bar() -> None:
+    picture = etree.fromstring(day_figure(DAY, [], ["cs.CL"], CALENDAR, EN))
+    assert not picture.findall(".//{*}rect[@class='bar']")
+    assert picture.findall(".//{*}line[@class='axis']")

@@ -6,14 +6,16 @@ import dagster as dg
 
 from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.clients import DigestOptions
-from digest_pipeline.markdown.digests import DigestsWritten, write_digests
+from digest_pipeline.markdown.digests import write_digests
 from digest_pipeline.models import LEDGER_COUNTS, DayLedger
 from digest_pipeline.orchestration import checks
 from digest_pipeline.orchestration.assets import DIGESTS, GROUP, OWNER, SUMMARIES
-from digest_pipeline.orchestration.failures import backfill_of, errors_as_failures
+from digest_pipeline.orchestration.failures import errors_as_failures
 from digest_pipeline.orchestration.metadata import metadata, picture
 from digest_pipeline.orchestration.partitions import day_of
+from digest_pipeline.site.statistics import day_figure
 from digest_pipeline.storage import Storage
+from digest_pipeline.translation.languages import load_language
 
 
 @dg.asset(
@@ -35,9 +37,7 @@ def digest_files(
     day = day_of(context.partition_key)
     with errors_as_failures(context):
         written = write_digests(day, storage, digest_options)
-    more: dict[str, dg.MetadataValue] = {"preview": dg.MetadataValue.md(written.preview or "no papers")}
-    if written.papers and backfill_of(context.run) is None:  # about 30 KB in the event log: a backfill of years does without
-        more["figure"] = _figure(written, listing_fetcher, digest_options)
+        figure = day_figure(day, written.papers, digest_options.categories, listing_fetcher.calendar, load_language("en"))
     return dg.MaterializeResult(
         metadata=metadata(
             f"{storage.root}/{storage.digest_folder(digest_options.languages[0].tag, day)}/",
@@ -46,18 +46,11 @@ def digest_files(
                 "files": len(written.ledger),
                 **{f"{name} ({row.language})": getattr(row, name) for row in written.whole for name in LEDGER_COUNTS},
             },
-            **more,
+            preview=dg.MetadataValue.md(written.preview or "no papers"),
+            figure=picture(figure, f"{DIGESTS} {day}"),
         ),
         check_results=_checks(written.ledger),
     )
-
-
-def _figure(written: DigestsWritten, fetcher: ListingFetcher, options: DigestOptions) -> dg.MetadataValue:
-    from digest_pipeline.site.day_figure import day_figure_png  # loads matplotlib
-
-    day = written.info.listing_date
-    summaries = {tag: {e.paper.arxiv_id: e.summary for e in entries} for tag, entries in written.entries.items()}
-    return picture(day_figure_png(day, written.papers, summaries, options.categories, fetcher.calendar), f"{DIGESTS} {day}")
 
 
 def _checks(rows: Sequence[DayLedger]) -> list[dg.AssetCheckResult]:
