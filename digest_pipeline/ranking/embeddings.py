@@ -30,7 +30,7 @@ from digest_pipeline.translation.batch.leases import kept_alive
 from digest_pipeline.translation.budget import highest_cost, require_price
 from digest_pipeline.translation.cache.records import CachedAnswer, Lease
 from digest_pipeline.translation.cache.threads import StoreThreads
-from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, endpoint_name, make_http_client
+from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, endpoint_name, make_http_client, trusted_certificates
 from digest_pipeline.translation.llm.completion import Usage
 from digest_pipeline.translation.llm.errors import Redactor, Refusal, TryAgain
 from digest_pipeline.translation.reservations import BudgetReached, Reservations, Stopping
@@ -121,7 +121,7 @@ class Embedder:
         stopping = asyncio.Event()
         reservations = Reservations(self.translator.budget, threads, self.translator.now, stopping.is_set)
         places = asyncio.Semaphore(_AT_ONCE)
-        http = make_http_client(self.api_key, self.base_url, timeout_seconds=self.timeout_seconds, connections=_AT_ONCE)
+        http = make_http_client(self.api_key, self.base_url, trusted_certificates(), timeout_seconds=self.timeout_seconds, connections=_AT_ONCE)
 
         async def portion(keys: Sequence[str]) -> None:
             async with places:

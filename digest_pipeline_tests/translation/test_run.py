@@ -456,10 +456,10 @@ def test_credit_that_ends_in_the_middle_keeps_every_answer_that_was_paid(endpoin
 
 
 def test_a_live_run_without_key_or_address_says_what_to_set(tmp_path: Path) -> None:
-    from digest_pipeline.translation.llm.client import make_http_client
+    from digest_pipeline.translation.llm.client import make_http_client, trusted_certificates
 
     with pytest.raises(EndpointConfigurationError, match="OPENAI_API_KEY"):
-        make_http_client(None, None, timeout_seconds=1, connections=1)
+        make_http_client(None, None, trusted_certificates(), timeout_seconds=1, connections=1)
 
 
 def test_an_endpoint_that_refuses_every_paper_is_no_day_of_quarantined_papers(endpoint: FakeOpenAI, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ reads none of the answers that `completion.py` understands, and is used for the 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import os
 import ssl
 from collections import Counter
@@ -37,6 +39,7 @@ OPENAI_ADDRESS = "https://api.openai.com/v1"
 _SHOWN = 300  # characters of an endpoint's message that an error repeats
 _MOST_LESSONS = 12
 _TOKENS_OF_A_THOUGHT = 64
+_CONNECTIONS_OF_A_POOL = 16  # httpcore looks at each of a pool's at both ends of every request; with 128 that was a quarter of our own time
 _FAILURES_BEFORE_A_LOWER_FORMAT = 2
 _CREDIT_OF_A_PROVEN_FORMAT = 2  # readable answers that a format seen to work in an earlier run starts with
 
@@ -112,7 +115,12 @@ class OpenAIChatClient:
         self._has_answered = False
         address = urlsplit(base_url or OPENAI_ADDRESS)
         self._url = address._replace(path=f"{address.path.rstrip('/')}/chat/completions").geturl()  # a query, such as an API's version, stays
-        self._http = make_http_client(api_key, base_url, timeout_seconds=longest_timeout_seconds, connections=connections)
+        certificates = trusted_certificates()  # once: reading them takes longer than anything else here
+        self._pools = [
+            make_http_client(api_key, base_url, certificates, timeout_seconds=longest_timeout_seconds, connections=connections)
+            for _ in range(math.ceil(connections / _CONNECTIONS_OF_A_POOL))
+        ]
+        self._next_pool = itertools.cycle(self._pools)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         capabilities = await self._capabilities_of(request.model)
@@ -128,7 +136,8 @@ class OpenAIChatClient:
         return (known or ModelCapabilities.of(model, {})).output_factor
 
     async def close(self) -> None:
-        await self._http.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     # -- learning -------------------------------------------------------------------------------------
 
@@ -209,7 +218,7 @@ class OpenAIChatClient:
         body = chat_body(request, capabilities)
         try:
             async with asyncio.timeout(request.timeout_seconds):  # the client's own limit starts anew with every blank line
-                response = await self._http.post(self._url, json=body)
+                response = await next(self._next_pool).post(self._url, json=body)
         except (TimeoutError, httpx2.TimeoutException):
             raise TryAgain(f"no whole answer within {request.timeout_seconds:g} s") from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
@@ -249,7 +258,9 @@ class OpenAIChatClient:
         return answer.asked_as(capabilities.response_format, limit)
 
 
-def make_http_client(api_key: str | None, base_url: str | None, *, timeout_seconds: float, connections: int) -> httpx2.AsyncClient:
+def make_http_client(
+    api_key: str | None, base_url: str | None, certificates: ssl.SSLContext, *, timeout_seconds: float, connections: int
+) -> httpx2.AsyncClient:
     """One client for one event loop. The environment's proxies and certificates hold; a local endpoint needs no key.
 
     Raises EndpointConfigurationError where there is no key, or a proxy's address cannot be used.
@@ -267,7 +278,7 @@ def make_http_client(api_key: str | None, base_url: str | None, *, timeout_secon
             headers={**headers, "User-Agent": f"digest-pipeline/{__version__}"},
             limits=httpx2.Limits(max_connections=connections + 8, max_keepalive_connections=connections + 8),
             timeout=timeout_seconds,
-            verify=trusted_certificates(),
+            verify=certificates,
             follow_redirects=True,
         )
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
@@ -276,11 +287,13 @@ def make_http_client(api_key: str | None, base_url: str | None, *, timeout_secon
         ) from None
 
 
-def trusted_certificates() -> ssl.SSLContext | bool:
-    """True for what `httpx2` trusts by itself (the system's, SSL_CERT_FILE, SSL_CERT_DIR); with REQUESTS_CA_BUNDLE also what is in there."""
+def trusted_certificates() -> ssl.SSLContext:
+    """What `httpx2` trusts by itself (the system's, SSL_CERT_FILE, SSL_CERT_DIR); with REQUESTS_CA_BUNDLE also what is in there."""
+    import httpx2
+
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not bundle:
-        return True
+        return httpx2.create_ssl_context()
     try:
         context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or None)
         is_folder = os.path.isdir(bundle)  # noqa: PTH112 - as requests tells them apart
