@@ -10,7 +10,7 @@ What does not: how long to wait (`retry_after.py`), waiting and trying again (`r
 
 A limit is not an empty account, though both come as 429 and speak of quota and billing: the code and type are believed
 first, then an express wait, the words last. Sources: OpenAI's, Google's, Zhipu's, Moonshot's, SiliconFlow's and Alibaba's
-tables of errors, and public reports of each (continue#9570, continue#11823, OpenManus#438, DocsGPT#287).
+tables of errors, and public reports, of which `test_errors.py` holds the words.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from digest_pipeline.errors import EndpointConfigurationError, TranslationError
 from digest_pipeline.translation.llm.retry_after import told_wait_seconds, wait_seconds
 
+_HTTP_ERRORS = frozenset(status.value for status in HTTPStatus if status >= 400)  # iFlow has a 439 of its own
 _SHOWN = 300  # characters of an endpoint's message that an error repeats
 
 
@@ -95,22 +97,28 @@ class Refusal:
 
     def failure(self, *, model: str, endpoint: str, redact: Redactor, has_answered: bool = False) -> TranslationError:
         """The error to raise. `has_answered`: the endpoint answered before, so that a 404 is a moment's trouble."""
-        shown = redact(self.words)[:_SHOWN]
-        said = f"{self.status}: {shown}"
+        said = f"{self.status}: {redact(self.words)[:_SHOWN]}"
         if self.is_out_of_credit:
             return EndpointConfigurationError(
                 f"the account's credit at {endpoint} is used up ({said})",
                 hint="add credit to the account, or set OPENAI_API_KEY to another one's key",
             )
-        if self._is_temporary:
-            return TryAgain(f"the endpoint answered {said}", status=429 if self._says_limit else self.status, wait_seconds=self.wait_seconds)
-        if self._refuses_the_key:
+        if self.status == 413 or _TOO_LARGE.search(self.words):
+            return RequestRejected(f"the endpoint refused the paper ({said})")
+        if self._refuses_from_here:
             return EndpointConfigurationError(
-                f"{endpoint} refuses the key ({said})", hint="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
+                f"{endpoint} is closed to requests from here ({said})",
+                hint="see whether it serves this country or network; a way through another one is HTTPS_PROXY",
             )
-        if self.status in (400, 403, 404, 422) and _MODEL.search(self.words):
+        if self._names_no_model and not (has_answered and self.status == 503):
             return EndpointConfigurationError(
                 f"{endpoint} does not know the model {model!r} ({said})", hint="set DIGEST_MODEL to a model of this endpoint"
+            )
+        if self._is_temporary:
+            return TryAgain(f"the endpoint answered {said}", status=429 if self._says_limit else self.status, wait_seconds=self.wait_seconds)
+        if self.status == 401 or (self.status in (400, 403) and _KEY.search(self.words)) or (self.status == 403 and not _PAPER.search(self.words)):
+            return EndpointConfigurationError(
+                f"{endpoint} refuses the key ({said})", hint="set OPENAI_API_KEY to a key of this endpoint (OPENAI_BASE_URL)"
             )
         if self.status in (404, 405) and has_answered:
             return TryAgain(f"the endpoint, which answered before, now says {said}", status=self.status)
@@ -125,30 +133,33 @@ class Refusal:
         """No wait can help: 402, a code that says so, or words where nothing else speaks for a limit."""
         if self.status == 402 or self.codes & _CODES_OF_CREDIT:
             return True
-        if self.status not in (400, 403, 429) or self._says_limit:
+        if self.status not in (400, 401, 403, 429) or self._says_limit:
             return False
-        return _NO_CREDIT.search(self.words) is not None or (_MENTIONS_CREDIT.search(self.words) is not None and not _LIMIT.search(self.words))
+        mentions_credit = self.status != 401 and _MENTIONS_CREDIT.search(self.words) and not _LIMIT.search(self.words)
+        return _NO_CREDIT.search(self.words) is not None or bool(mentions_credit)
 
     @property
     def _says_limit(self) -> bool:
-        """A limit by code, type or an express wait; the words are not asked."""
-        has_code = any(code in _CODES_OF_LIMIT or code.startswith(("rate_limit", "throttling", "limit_")) for code in self.codes)
-        return has_code or (self.status in (403, 429) and self.told_wait_seconds is not None)
-
-    @property
-    def _is_about_an_answer(self) -> bool:
-        """The endpoint has judged its own model's answer: another one may pass."""
-        return "json_validate_failed" in self.codes
+        """A limit by code, type, an express wait, or with a status that does not say so by plain words."""
+        if any(code in _CODES_OF_LIMIT or code.startswith(("rate_limit", "throttling", "limit_")) for code in self.codes):
+            return True
+        told = self.status in (403, 429) and self.told_wait_seconds is not None
+        return told or (self.status in (400, 403) and _PLAIN_LIMIT.search(self.words) is not None)
 
     @property
     def _is_temporary(self) -> bool:
-        return self._says_limit or self._is_about_an_answer or self.status in (408, 409, 425, 429) or self.status >= 500
+        """`json_validate_failed`: the endpoint has judged its own model's answer, and another one may pass."""
+        return self._says_limit or "json_validate_failed" in self.codes or self.status in (408, 409, 425, 429) or self.status >= 500
 
     @property
-    def _refuses_the_key(self) -> bool:
-        if self.status == 401 or (self.status in (400, 403) and _KEY.search(self.words)):
-            return True
-        return self.status == 403 and not _PAPER.search(self.words) and not _MODEL.search(self.words)
+    def _refuses_from_here(self) -> bool:
+        """By country, or with a page for people: something stands before the endpoint."""
+        return (self.status == 403 and self.words.startswith("<")) or (self.status in (400, 403) and _PLACE.search(self.words) is not None)
+
+    @property
+    def _names_no_model(self) -> bool:
+        """new-api says it with 503, too."""
+        return "model_not_found" in self.codes or (self.status in (400, 403, 404, 422) and _MODEL.search(self.words) is not None)
 
 
 _CODES_OF_CREDIT = frozenset(
@@ -164,7 +175,9 @@ _CODES_OF_CREDIT = frozenset(
         "arrearage",
         "accountoverdueerror",
         "quota_not_enough",
+        "setlimitexceeded",  # Ark: a limit of one's own, until somebody raises it
         "1113",
+        "1309",
         "30001",
     ]
 )
@@ -187,22 +200,29 @@ _CODES_OF_LIMIT = frozenset(
 )
 _NO_CREDIT = re.compile(
     r"insufficient[ _](?:account )?(?:balance|credits?|funds)|(?:balance|credits?|funds)\b.{0,40}?\b(?:insufficient|not enough|exhausted|too low|used up|run out)"
-    r"|not enough (?:balance|credits?|funds)|out of credits?|credit balance|余额不足|欠费|账户余额|額度不足|额度不足|残高不足",
+    r"|not enough (?:balance|credits?|funds)|(?:out of|n.t have any) credits?|credit balance|余额不足|欠费|账户余额|(?:額度|额度).{0,4}?(?:不足|用尽|用完|耗尽)|残高不足",
     re.I,
 )
 _MENTIONS_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing|quota", re.I)
+_PLAIN_LIMIT = re.compile(r"rate.?limit|too many requests|concurren|throttl|限流|频率|频繁|并发|速率", re.I)
 _LIMIT = re.compile(
-    r"rate.?limit|too many|per[ -](?:second|minute|hour|day)|\b[rt]p[mds]\b|concurren|(?:try again|retry) (?:in|after|later)|overloaded|throttl|限流|频率|并发|稍后",
-    re.I,
+    _PLAIN_LIMIT.pattern + r"|too many|per[ -](?:second|minute|hour|day)|\b[rt]p[mds]\b|(?:try again|retry) (?:in|after|later)|overloaded|稍后", re.I
 )
 _MODEL = re.compile(
-    r"model_not_found|(?:unknown|invalid|no such|unsupported) model|model\b.{0,120}?(?:does not exist|not found|not exist|is not available)",
+    r"model_not_found|(?:unknown|invalid|no such|unsupported|not found the|not a valid|not activated the) model|model not support|模型不存在"
+    r"|(?:models?|deployment)\b.{0,120}?(?:does not exist|not found|not exist|is not available|decommissioned|access denied)"
+    r"|no endpoints found|endpoint that does not exist",
     re.I | re.S,
 )
-_KEY = re.compile(r"invalid_api_key|no_db_connection|(?:incorrect|invalid) api key|api key (?:not valid|is invalid)", re.I)
+_KEY = re.compile(
+    r"invalid_api_key|no_db_connection|(?:incorrect|invalid) api.?key|api.?(?:key|token) (?:not valid|is invalid|has expired)|api secret key|无效的令牌",
+    re.I,
+)
+_PLACE = re.compile(r"location is not supported|country, region|unsupported_country|not (?:available|supported) in your (?:country|region)", re.I)
+_TOO_LARGE = re.compile(r"request too large", re.I)
 _PAPER = re.compile(
     r"content_filter|content management policy|content_policy|moderation|flagged|context_length_exceeded|context length|maximum context|too many tokens"
-    r"|prompt is too long|data_inspection_failed|inappropriate content",
+    r"|prompt is too long|data_inspection_failed|inappropriate content|敏感|超长",
     re.I,
 )
 
@@ -245,7 +265,7 @@ def _codes(error: Any) -> frozenset[str]:
 def _status_of(words: str, codes: frozenset[str]) -> int:
     """The status that an error object inside a 200 stands for; 500 where it does not say."""
     for code in codes:
-        if code.isdigit() and 400 <= int(code) <= 599:
+        if code.isdigit() and int(code) in _HTTP_ERRORS:
             return int(code)
     if codes & (_CODES_OF_CREDIT | _CODES_OF_LIMIT) or _NO_CREDIT.search(words) or _MENTIONS_CREDIT.search(words) or _LIMIT.search(words):
         return 429
