@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 Array = npt.NDArray[np.float64]
 
 _TEXT_DIRECTIONS = 150  # more tell single words apart, fewer only broad fields
-_CATEGORY_DIRECTIONS = 250  # a category of five papers is told by rarer words than a reader's theme
+_CATEGORY_DIRECTIONS = 200  # a category of five papers is told by rarer words than a reader's theme
 _MORE_DIRECTIONS, _MANY_PAPERS = 400, 1000  # of few papers even the rarest words are wanted; of many they cost 30 MB and tell little more
 _MEANING_DIRECTIONS = 100  # of an endpoint's vectors
 _PAPERS_PER_DIRECTION = 8  # with fewer papers to a direction, similarity is chance
@@ -76,20 +76,18 @@ class FeatureSpace:
             self._fit()
 
     def _fit(self) -> None:
-        from sklearn.decomposition import TruncatedSVD  # with SciPy two seconds, which only who ranks shall pay
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.feature_extraction.text import TfidfVectorizer  # with SciPy two seconds, which only who ranks shall pay
         from sklearn.preprocessing import normalize
+        from sklearn.utils.extmath import randomized_svd
 
         size = len(self.papers)
-        few = size < _FEW_PAPERS  # then a word of a single paper counts, and one of nearly all
-        self._vectorizer = TfidfVectorizer(
-            sublinear_tf=True, stop_words="english", min_df=1 if few else 2, max_df=1.0 if few else 0.3, dtype=np.float32
-        )
+        rarest, commonest = (1, 1.0) if size < _FEW_PAPERS else (2 if size < _MANY_PAPERS else 3, 0.3)
+        self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=rarest, max_df=commonest, dtype=np.float32)
         words = self._vectorizer.fit_transform(paper.text for paper in self.papers)
         self._holders = words.astype(np.bool_).tocsc()
         wanted = min(_CATEGORY_DIRECTIONS if size > _MANY_PAPERS else _MORE_DIRECTIONS, size - 1, words.shape[1] - 1)
-        self._svd = TruncatedSVD(wanted, random_state=0, n_iter=3)
-        coordinates = self._svd.fit_transform(words).astype(np.float64)
+        rows, lengths, self._words_to_directions = randomized_svd(words, wanted, n_iter=3, random_state=0)
+        coordinates = (rows * lengths).astype(np.float64)
         self._text_directions = min(_TEXT_DIRECTIONS, max(size // _PAPERS_PER_DIRECTION, 20), wanted)
         self._middle = normalize(coordinates[:, : self._text_directions]).mean(axis=0)
         self._centre = coordinates.mean(axis=0)
@@ -157,7 +155,7 @@ class FeatureSpace:
             return self.placed_papers().take(np.empty(0, dtype=np.intp))
         meanings = self._meanings(documents)
         with threadpool_limits(1):
-            coordinates = self._svd.transform(self._vectorizer.transform(document.text for document in documents)).astype(np.float64)
+            coordinates = (self._vectorizer.transform(document.text for document in documents) @ self._words_to_directions.T).astype(np.float64)
             directions = self._directions(coordinates, meanings)
             evidence = self._evidence(np.hstack([coordinates - self._centre, meanings]))
         has_words = np.linalg.norm(directions, axis=1) > 0

@@ -68,7 +68,7 @@ def _split(space: FeatureSpace, placed: Placed, rows: npt.NDArray[np.intp], leas
 
 def _parts(space: FeatureSpace, placed: Placed, kinds: int) -> npt.NDArray[np.intp] | None:
     """To which of so many interests each paper belongs; None where they explain the papers no better than one."""
-    from sklearn.cluster import AgglomerativeClustering
+    from scipy.cluster.hierarchy import fcluster, ward
     from sklearn.preprocessing import normalize
 
     evidence, size = placed.evidence, len(placed.evidence)
@@ -81,7 +81,7 @@ def _parts(space: FeatureSpace, placed: Placed, kinds: int) -> npt.NDArray[np.in
     starts = (np.hstack([placed.directions, by_category]), normalize(evidence), placed.directions)
     best: tuple[Array, float] | None = None
     for start in starts:
-        label = AgglomerativeClustering(kinds, linkage="ward").fit_predict(start)
+        label = fcluster(ward(start), kinds, "maxclust") - 1
         found = _mixture(prior, evidence, np.eye(kinds)[label] * 0.8 + 0.2 / kinds)
         if best is None or found[1] > best[1] + 1e-9:
             best = found

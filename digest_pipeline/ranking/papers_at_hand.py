@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 MOST_PAPERS = 2500  # more tell rare categories better and cost more than five milliseconds a paper of the day
 LEAST_PAPERS = 3  # below, nothing can be told apart: the day is listed by id
 
-_COLUMNS = ["arxiv_id", "version", "title", "abstract", "authors", "categories"]
+_COLUMNS = ["arxiv_id", "title", "abstract", "authors", "categories"]
 _SCHEMA = pa.schema([tables.PAPERS.field(name) for name in _COLUMNS])
 _IDS = pa.schema([tables.PAPERS.field("arxiv_id")])
 
@@ -42,10 +42,14 @@ class PapersAtHand:
         """The day's papers by id; empty where none is kept or nothing was announced."""
         if day in self._kept or day not in self.days:
             return self._kept.get(day, ())
-        rows = self._storage.read_table(self._storage.papers_file(day), _SCHEMA).to_pylist()
+        rows = self._rows(day, _SCHEMA)
         documents = (Document(r["arxiv_id"], r["title"], r["abstract"], tuple(r["authors"]), tuple(r["categories"])) for r in rows)
-        pa.default_memory_pool().release_unused()  # it would keep two thirds as much again as the documents need
         return tuple(sorted(documents, key=lambda document: document.key))
+
+    def _rows(self, day: date, schema: pa.Schema) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._storage.read_table(self._storage.papers_file(day), schema).to_pylist()
+        pa.default_memory_pool().release_unused()  # Arrow would keep as much again as the documents need
+        return rows
 
     def find(self, wanted: Iterable[str]) -> dict[str, Document]:
         """Id → the paper as its newest listing at hand has it; ids that are not at hand are absent."""
@@ -58,8 +62,7 @@ class PapersAtHand:
         return found
 
     def _ids(self, day: date) -> list[str]:
-        ids: list[str] = self._storage.read_table(self._storage.papers_file(day), _IDS).column("arxiv_id").to_pylist()
-        return ids
+        return [row["arxiv_id"] for row in self._rows(day, _IDS)]
 
     def space_around(self, *days: date) -> FeatureSpace | None:
         """Over these days, and those nearest to them, earlier ones first, as far as MOST_PAPERS reach; None where there are too few papers."""
@@ -79,11 +82,10 @@ class PapersAtHand:
         kept = {day: self.of_day(day) for day in days}
         count = sum(map(len, kept.values()))
         for other in sorted((other for other in self.days if other not in kept), key=lambda other: _nearest_first(days, other)):
-            papers = self.of_day(other)
-            count += len(papers)
+            count += len(self._ids(other))
             if count > MOST_PAPERS:
                 break
-            kept[other] = papers
+            kept[other] = self.of_day(other)
         self._kept = kept
         return tuple(sorted(kept))
 
