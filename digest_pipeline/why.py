@@ -13,7 +13,7 @@ from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.models import AnnounceType, Evidence, Paper, Summary, SummaryStatus, id_sort_key
 from digest_pipeline.render.reading import read_papers
 from digest_pipeline.storage import Storage
-from digest_pipeline.translation.validation.flags import FLAG_RULES, FlagCode, code_of
+from digest_pipeline.translation.validation.flags import FlagCode, code_of
 
 _TYPES = {
     AnnounceType.NEW: "new: announced for the first time, its primary category is configured",
@@ -65,5 +65,5 @@ def _translation(row: Summary) -> Iterator[str]:
     source = "an answer paid before" if row.from_cache else "asked in this run" if row.status.is_of_an_answer else "not asked yet"
     yield f"  {row.language:<9} {row.status.value}, {row.model or 'no model'}, {source}, prompt {row.prompt_sha256[:12]}"
     for flag in row.flags:
-        rule = FLAG_RULES.get(FlagCode(code_of(flag))) if code_of(flag) in set(FlagCode) else None
-        yield f"            flag {flag}" + (f"  ({rule.kind.value}: {rule.checks})" if rule else "")
+        code = FlagCode(code_of(flag)) if code_of(flag) in set(FlagCode) else None
+        yield f"            flag {flag}" + (f"  ({code.kind}: {code.checks})" if code else "")

@@ -45,7 +45,7 @@ from digest_pipeline.translation.tasks import (
     validate_answer,
 )
 from digest_pipeline.translation.translator import Translator
-from digest_pipeline.translation.validation.flags import FLAG_RULES, FlagCode, QualityFlag
+from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import ValidationResult
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class PaperAttempts:
     def _note_fault(self, result: ValidationResult, answer: ChatAnswer) -> None:
         flag = result.rejections[0]
         asked = f", asked for as {answer.response_format.name.lower()}" if answer.response_format is not None else ""
-        self._faults[f"{flag.code} ({FLAG_RULES[flag.code].checks}{asked})"] += 1
+        self._faults[f"{flag.code} ({flag.code.checks}{asked})"] += 1
         self._last_rejected = " ".join(answer.text.split())[:80]
 
     def _chat_request(self, task: TranslationTask, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:

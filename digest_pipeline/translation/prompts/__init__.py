@@ -22,51 +22,23 @@ from types import MappingProxyType
 from typing import Any
 
 import jinja2
-from pydantic import BaseModel, ConfigDict
 
 from digest_pipeline.models import Paper
 from digest_pipeline.translation.glossary import terms_present
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.placeholders import MaskedText, mask
-from digest_pipeline.translation.validation.flags import FLAG_RULES, QualityFlag
+from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 
 Message = dict[str, str]
-
 """`{"role": "system" | "user" | "assistant", "content": …}`, as chat endpoints take it."""
-
 _PROMPTS = files("digest_pipeline.translation") / "prompts"
-
 _FEED_BOILERPLATE = re.compile(r"\A\s*(?:arXiv:\S+\s+)?(?:Announce Type:\s*\S+\s+)?(?:Abstract:\s+)?", re.IGNORECASE)
-
 _LONGEST_REPEATED_ANSWER = 3  # times the paper's own length: a longer rejected answer is not sent back, it would only cost
 
 
-class TldrAnswer(BaseModel):
-    """What the model is asked for in English: one sentence."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    tldr_en: str
-
-
-class TranslationAnswer(BaseModel):
-    """What the model is asked for in any other language."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    translated_title: str
-    translated_abstract: str
-    tldr: str
-    tldr_en: str
-
-
-class StructuredAnswer(TranslationAnswer):
-    """The same with the structured summary switched on."""
-
-    motivation: str
-    method: str
-    result: str
-    conclusion: str
+_TLDR_FIELDS = ("tldr_en",)
+_TRANSLATION_FIELDS = ("translated_title", "translated_abstract", "tldr", "tldr_en")
+_STRUCTURED_FIELDS = (*_TRANSLATION_FIELDS, "motivation", "method", "result", "conclusion")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,10 +84,11 @@ def build_request(paper: Paper, language: Language, structured: bool = False) ->
     glossary = terms_present(language, f"{title.text}\n{abstract.text}")
     schema = answer_schema(language, structured)
     prompt = prompt_sha256(language, structured)
+    content = {"title": title.text, "abstract": abstract.text, **({"glossary": glossary} if glossary else {})}
     return PromptRequest(
         messages=[
             {"role": "system", "content": _render(_instructions(language), language=language, structured=structured)},
-            {"role": "user", "content": _paper_as_json(title.text, abstract.text, glossary)},
+            {"role": "user", "content": json.dumps(content, ensure_ascii=False)},
         ],
         json_schema=schema,
         schema_name="structured_translation" if structured else "translation" if language.is_translated_into else "tldr",
@@ -127,7 +100,16 @@ def build_request(paper: Paper, language: Language, structured: bool = False) ->
         abstract=abstract,
         glossary=MappingProxyType(glossary),
         prompt_sha256=prompt,
-        key_fields=MappingProxyType(_key_fields(language, prompt, schema, glossary, source_title, source_abstract)),
+        key_fields=MappingProxyType(
+            {
+                "prompt": prompt,
+                "schema": hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest(),
+                "language": language.tag,
+                "glossary": json.dumps(glossary, ensure_ascii=False, sort_keys=True),
+                "title": source_title,
+                "abstract": " ".join(source_abstract.split()),
+            }
+        ),
     )
 
 
@@ -137,7 +119,7 @@ def build_retry(request: PromptRequest, previous_text: str, rejections: Sequence
     if 0 < len(previous_text.strip()) <= _LONGEST_REPEATED_ANSWER * (len(request.source_title) + len(request.source_abstract)):
         messages.append({"role": "assistant", "content": previous_text})
     # the template is part of every answer's key, so its names stay as they were
-    messages.append({"role": "user", "content": _render("retry.jinja", findings=rejections, rules=FLAG_RULES)})
+    messages.append({"role": "user", "content": _render("retry.jinja", findings=rejections, rules={code: code for code in FlagCode})})
     return messages
 
 
@@ -151,10 +133,10 @@ def prompt_sha256(language: Language, structured: bool) -> str:
 
 @cache
 def answer_schema(language: Language, structured: bool) -> dict[str, Any]:
-    """The strict JSON schema of an answer, without the titles pydantic adds, which cost tokens."""
-    model = TldrAnswer if not language.is_translated_into else StructuredAnswer if structured else TranslationAnswer
-    properties = {name: {"type": field["type"]} for name, field in model.model_json_schema()["properties"].items()}
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    """The strict JSON schema of an answer."""
+    fields = _TLDR_FIELDS if not language.is_translated_into else _STRUCTURED_FIELDS if structured else _TRANSLATION_FIELDS
+    properties = {name: {"type": "string"} for name in fields}
+    return {"type": "object", "properties": properties, "required": list(fields), "additionalProperties": False}
 
 
 def clean_source(text: str, *, one_line: bool = False) -> str:
@@ -165,24 +147,6 @@ def clean_source(text: str, *, one_line: bool = False) -> str:
 
 def _instructions(language: Language) -> str:
     return "translate.jinja" if language.is_translated_into else "tldr.jinja"
-
-
-def _paper_as_json(title: str, abstract: str, glossary: Mapping[str, str]) -> str:
-    paper: dict[str, Any] = {"title": title, "abstract": abstract}
-    if glossary:
-        paper["glossary"] = dict(glossary)
-    return json.dumps(paper, ensure_ascii=False)
-
-
-def _key_fields(language: Language, prompt: str, schema: Mapping[str, Any], glossary: Mapping[str, str], title: str, abstract: str) -> dict[str, str]:
-    return {
-        "prompt": prompt,
-        "schema": hashlib.sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest(),
-        "language": language.tag,
-        "glossary": json.dumps(glossary, ensure_ascii=False, sort_keys=True),
-        "title": title,
-        "abstract": " ".join(abstract.split()),
-    }
 
 
 @cache

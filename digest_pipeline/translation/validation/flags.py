@@ -2,7 +2,7 @@
 
 What lives here: the codes, which of them reject an answer, and what each one checks. What does not: the checks
 themselves (`reject.py`, `warn.py`, `answer.py`) and the words readers see ([labels.flags] of each language file).
-The table in `docs/` is generated from `FLAG_RULES`. Rates are of 65,538 real translations that were examined.
+The table in `docs/` is generated from `FlagCode`. Rates are of 65,538 real translations that were examined.
 """
 
 from __future__ import annotations
@@ -22,49 +22,68 @@ class FlagKind(StrEnum):
 
 
 class FlagCode(StrEnum):
-    """A flag's code, as it stands before the colon in a row's `flags`."""
+    """A flag's code, as it stands before the colon in a row's `flags`; with what it does and what is looked at (also told to the model)."""
 
-    ANSWER_BLANK = "answer-blank"
-    ANSWER_UNREADABLE = "answer-unreadable"
-    ANSWER_CUT = "answer-cut"
-    FIELD_MISSING = "field-missing"
-    PLACEHOLDER_DAMAGED = "placeholder-damaged"
-    TOO_SHORT = "too-short"
-    TOO_LONG = "too-long"
-    NOT_TRANSLATED = "not-translated"
-    TEMPLATE_ECHOED = "template-echoed"
-    CONTINUATION_MARK = "continuation-mark"
-    CONTROL_CHARACTER = "control-character"
-    ESCAPED_TEXT = "escaped-text"
-    REPETITION = "repetition"
-    BOILERPLATE = "boilerplate"
-    LINK_INVENTED = "link-invented"
-    MARKUP_INVENTED = "markup-invented"
-    CHAT_MARK = "chat-mark"
-    NO_ANSWER = "no-answer"
-    NUMBER_LOST = "number-lost"
-    NUMBER_INVENTED = "number-invented"
-    NAME_LOST = "name-lost"
-    TLDR_SENTENCES = "tldr-sentences"
-    TLDR_LONG = "tldr-long"
-    GLOSSARY = "glossary"
-    MATHEMATICS_INVENTED = "mathematics-invented"
-    EMPHASIS_INVENTED = "emphasis-invented"
-    SOURCE_UNBALANCED = "source-unbalanced"
-    BUDGET_REACHED = "budget-reached"
-    BATCH_OPEN = "batch-open"
-    ASKED_TODAY = "asked-today"
-
-
-@dataclass(frozen=True, slots=True)
-class FlagRule:
-    """One row of the table: a code, what it does, and what is looked at (also told to the model when it is asked again)."""
-
-    code: FlagCode
     kind: FlagKind
     checks: str
-    seen: str = ""
+    seen: str
     """How often it was seen in 65,538 real translations without these checks; "" where it was not counted."""
+
+    def __new__(cls, code: str, kind: FlagKind = FlagKind.WARNING, checks: str = "", seen: str = "") -> FlagCode:
+        member = str.__new__(cls, code)
+        member._value_, member.kind, member.checks, member.seen = code, kind, checks, seen
+        return member
+
+    ANSWER_BLANK = "answer-blank", FlagKind.REJECTION, "the endpoint answered with nothing at all"
+    ANSWER_UNREADABLE = "answer-unreadable", FlagKind.REJECTION, "the answer holds no JSON object (a code fence or words around one are forgiven)"
+    ANSWER_CUT = "answer-cut", FlagKind.REJECTION, "the endpoint stopped at its length limit, so the text is not whole"
+    FIELD_MISSING = "field-missing", FlagKind.REJECTION, "title, abstract or a TL;DR is missing, no text, or blank", "1.4 %; the English TL;DR 24 %"
+    PLACEHOLDER_DAMAGED = (
+        "placeholder-damaged",
+        FlagKind.REJECTION,
+        "a formula, command, link or citation is lost, doubled or made up",
+        "mathematics 44 %, commands 78 %, links 13 %",
+    )
+    TOO_SHORT = "too-short", FlagKind.REJECTION, "the translation is too short for its source: summarised, not translated", "2.8 %"
+    TOO_LONG = "too-long", FlagKind.REJECTION, "the translation is too long for its source: something was added"
+    NOT_TRANSLATED = "not-translated", FlagKind.REJECTION, "the text is not in the language asked for, or repeats the source", "0.02–0.15 %"
+    TEMPLATE_ECHOED = "template-echoed", FlagKind.REJECTION, "a field name or a sentence of the instructions stands in the text"
+    CONTINUATION_MARK = "continuation-mark", FlagKind.REJECTION, "“continued” marks such as （续）, that no abstract has"
+    CONTROL_CHARACTER = "control-character", FlagKind.REJECTION, "control, private-use or direction-changing characters that the source lacks"
+    ESCAPED_TEXT = "escaped-text", FlagKind.REJECTION, "a literal \\uXXXX or \\n in place of the character"
+    REPETITION = "repetition", FlagKind.REJECTION, "the same words over and over"
+    BOILERPLATE = (
+        "boilerplate",
+        FlagKind.REJECTION,
+        "words of arXiv's feed or a label before the text, such as 公告类型 or 摘要：",
+        "17.8 %, lately 58.7 %",
+    )
+    LINK_INVENTED = "link-invented", FlagKind.REJECTION, "a web or e-mail address that the source lacks"
+    MARKUP_INVENTED = "markup-invented", FlagKind.REJECTION, "HTML, Markdown links or code fences that the source lacks"
+    CHAT_MARK = "chat-mark", FlagKind.REJECTION, "control words of chat templates: an injected instruction came through"
+    NO_ANSWER = "no-answer", FlagKind.REJECTION, "no usable answer came in the time or number of attempts allowed"
+    NUMBER_LOST = "number-lost", FlagKind.WARNING, "a number of the abstract is not in the translation", "8.5 %"
+    NUMBER_INVENTED = "number-invented", FlagKind.WARNING, "a number of the translation or of a TL;DR is not in the paper", "0.4 %"
+    NAME_LOST = (
+        "name-lost",
+        FlagKind.WARNING,
+        "the system's name in the title, or a name in the abstract, is not in the translation",
+        "titles 4.0–7.1 %",
+    )
+    TLDR_SENTENCES = "tldr-sentences", FlagKind.WARNING, "the TL;DR has more than one sentence", "28 %"
+    TLDR_LONG = "tldr-long", FlagKind.WARNING, "the TL;DR is longer than the language's limit"
+    GLOSSARY = "glossary", FlagKind.WARNING, "a term was translated otherwise than the glossary says"
+    MATHEMATICS_INVENTED = "mathematics-invented", FlagKind.WARNING, "formulas or TeX commands that the source lacks, such as $O(n)$ for O(n)"
+    EMPHASIS_INVENTED = "emphasis-invented", FlagKind.WARNING, "Markdown's bold or heading marks that the source lacks"
+    SOURCE_UNBALANCED = (
+        "source-unbalanced",
+        FlagKind.WARNING,
+        "the source has an odd number of $, so that its mathematics could not be protected",
+        "0.4 %",
+    )
+    BUDGET_REACHED = "budget-reached", FlagKind.DEFERRAL, "asking would pass the limit of a run's or a month's spending"
+    BATCH_OPEN = "batch-open", FlagKind.DEFERRAL, "the paper's batch has no answer yet"
+    ASKED_TODAY = "asked-today", FlagKind.DEFERRAL, "a paper given up is asked for once a day (UTC), or after model, prompt or endpoint change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,7 @@ class QualityFlag:
 
     @property
     def kind(self) -> FlagKind:
-        return FLAG_RULES[self.code].kind
+        return self.code.kind
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"
@@ -93,53 +112,8 @@ def code_of(flag: str | QualityFlag) -> str:
     return str(flag).partition(":")[0].strip()
 
 
-_R, _W = FlagKind.REJECTION, FlagKind.WARNING
-FLAG_RULES: dict[FlagCode, FlagRule] = {
-    rule.code: rule
-    for rule in (
-        FlagRule(FlagCode.ANSWER_BLANK, _R, "the endpoint answered with nothing at all"),
-        FlagRule(FlagCode.ANSWER_UNREADABLE, _R, "the answer holds no JSON object (a code fence or words around one are forgiven)"),
-        FlagRule(FlagCode.ANSWER_CUT, _R, "the endpoint stopped at its length limit, so the text is not whole"),
-        FlagRule(FlagCode.FIELD_MISSING, _R, "title, abstract or a TL;DR is missing, no text, or blank", "1.4 %; the English TL;DR 24 %"),
-        FlagRule(
-            FlagCode.PLACEHOLDER_DAMAGED,
-            _R,
-            "a formula, command, link or citation is lost, doubled or made up",
-            "mathematics 44 %, commands 78 %, links 13 %",
-        ),
-        FlagRule(FlagCode.TOO_SHORT, _R, "the translation is too short for its source: summarised, not translated", "2.8 %"),
-        FlagRule(FlagCode.TOO_LONG, _R, "the translation is too long for its source: something was added"),
-        FlagRule(FlagCode.NOT_TRANSLATED, _R, "the text is not in the language asked for, or repeats the source", "0.02–0.15 %"),
-        FlagRule(FlagCode.TEMPLATE_ECHOED, _R, "a field name or a sentence of the instructions stands in the text"),
-        FlagRule(FlagCode.CONTINUATION_MARK, _R, "“continued” marks such as （续）, that no abstract has"),
-        FlagRule(FlagCode.CONTROL_CHARACTER, _R, "control, private-use or direction-changing characters that the source lacks"),
-        FlagRule(FlagCode.ESCAPED_TEXT, _R, "a literal \\uXXXX or \\n in place of the character"),
-        FlagRule(FlagCode.REPETITION, _R, "the same words over and over"),
-        FlagRule(FlagCode.BOILERPLATE, _R, "words of arXiv's feed or a label before the text, such as 公告类型 or 摘要：", "17.8 %, lately 58.7 %"),
-        FlagRule(FlagCode.LINK_INVENTED, _R, "a web or e-mail address that the source lacks"),
-        FlagRule(FlagCode.MARKUP_INVENTED, _R, "HTML, Markdown links or code fences that the source lacks"),
-        FlagRule(FlagCode.CHAT_MARK, _R, "control words of chat templates: an injected instruction came through"),
-        FlagRule(FlagCode.NO_ANSWER, _R, "no usable answer came in the time or number of attempts allowed"),
-        FlagRule(FlagCode.NUMBER_LOST, _W, "a number of the abstract is not in the translation", "8.5 %"),
-        FlagRule(FlagCode.NUMBER_INVENTED, _W, "a number of the translation or of a TL;DR is not in the paper", "0.4 %"),
-        FlagRule(FlagCode.NAME_LOST, _W, "the system's name in the title, or a name in the abstract, is not in the translation", "titles 4.0–7.1 %"),
-        FlagRule(FlagCode.TLDR_SENTENCES, _W, "the TL;DR has more than one sentence", "28 %"),
-        FlagRule(FlagCode.TLDR_LONG, _W, "the TL;DR is longer than the language's limit"),
-        FlagRule(FlagCode.GLOSSARY, _W, "a term was translated otherwise than the glossary says"),
-        FlagRule(FlagCode.MATHEMATICS_INVENTED, _W, "formulas or TeX commands that the source lacks, such as $O(n)$ for O(n)"),
-        FlagRule(FlagCode.EMPHASIS_INVENTED, _W, "Markdown's bold or heading marks that the source lacks"),
-        FlagRule(FlagCode.SOURCE_UNBALANCED, _W, "the source has an odd number of $, so that its mathematics could not be protected", "0.4 %"),
-        FlagRule(FlagCode.BUDGET_REACHED, FlagKind.DEFERRAL, "asking would pass the limit of a run's or a month's spending"),
-        FlagRule(FlagCode.BATCH_OPEN, FlagKind.DEFERRAL, "the paper's batch has no answer yet"),
-        FlagRule(
-            FlagCode.ASKED_TODAY, FlagKind.DEFERRAL, "a paper given up is asked for once a day (UTC), or after model, prompt or endpoint change"
-        ),
-    )
-}
-
-
 def as_markdown(words: Mapping[str, str]) -> str:
     """The table for `docs/`; `words` are a language's [labels.flags], code → what readers see. One row a code, in order."""
     head = "| flag | kind | what is checked | seen without checks | what the reader sees |\n| --- | --- | --- | --- | --- |\n"
-    rows = ((rule.code, rule.kind, rule.checks, rule.seen or "not counted", words[rule.code]) for rule in FLAG_RULES.values())
+    rows = ((code, code.kind, code.checks, code.seen or "not counted", words[code]) for code in FlagCode)
     return head + "".join(f"| `{row[0]}` | " + " | ".join(cell.replace("|", "\\|") for cell in row[1:]) + " |\n" for row in rows)
