@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.standins import ArxivProcess, arxiv_process, listing_dates, listing_days
 from benchmarks.table import growth, print_result, progress
 from digest_pipeline.arxiv.api import Arxiv
-from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.http import ArxivAccess, Pace
 from digest_pipeline.arxiv.listing import ListingFetcher, fetch_listing
 from digest_pipeline.calendar import load_calendar
 from digest_pipeline.storage import Storage
@@ -50,14 +50,8 @@ def translator(arxiv: ArxivProcess, folder: Path, categories: Sequence[str] = CA
     def now() -> datetime:
         return datetime.now(UTC)
 
-    client = Arxiv(
-        api_url=arxiv.api_url,
-        rss_url=arxiv.rss_url,
-        rate_limit_file=folder / "turn.json",
-        pace=Pace(REAL_INTERVAL * SCALE, 60.0, 3),
-        contact="benchmark@example.org",
-        now=now,
-    )
+    access = ArxivAccess(folder / "turn.json", Pace(REAL_INTERVAL * SCALE, 60.0, 3), "benchmark@example.org", now)
+    client = Arxiv(access, api_url=arxiv.api_url, rss_url=arxiv.rss_url)
     return ListingFetcher(load_calendar(), client, Storage(folder), tuple(categories), now)
 
 

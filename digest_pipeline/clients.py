@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from digest_pipeline import __version__, sample
 from digest_pipeline.arxiv.api import Arxiv
 from digest_pipeline.arxiv.html import ArxivHtml
-from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.http import ArxivAccess, Pace
 from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.arxiv.rate_limit import rate_limit_file
 from digest_pipeline.calendar import load_calendar
@@ -65,25 +65,17 @@ def open_storage(settings: Settings) -> Storage:
     return Storage(settings.data_root)
 
 
+def arxiv_access(settings: Settings, now: Callable[[], datetime] = utc_now) -> ArxivAccess:
+    pace = Pace(settings.arxiv_interval_seconds, settings.arxiv_timeout_seconds, settings.arxiv_attempts)
+    return ArxivAccess(rate_limit_file(settings.arxiv_api_url, settings.arxiv_lock_dir), pace, settings.contact, now)
+
+
 def arxiv_client(settings: Settings, now: Callable[[], datetime] = utc_now) -> Arxiv:
-    return Arxiv(
-        api_url=settings.arxiv_api_url,
-        rss_url=settings.arxiv_rss_url,
-        rate_limit_file=rate_limit_file(settings.arxiv_api_url, settings.arxiv_lock_dir),
-        pace=Pace(settings.arxiv_interval_seconds, settings.arxiv_timeout_seconds, settings.arxiv_attempts),
-        contact=settings.contact,
-        now=now,
-    )
+    return Arxiv(arxiv_access(settings, now), api_url=settings.arxiv_api_url, rss_url=settings.arxiv_rss_url)
 
 
 def arxiv_html(settings: Settings, now: Callable[[], datetime] = utc_now) -> ArxivHtml:
-    return ArxivHtml(
-        html_url=settings.arxiv_html_url,
-        rate_limit_file=rate_limit_file(settings.arxiv_api_url, settings.arxiv_lock_dir),
-        pace=Pace(settings.arxiv_interval_seconds, settings.arxiv_timeout_seconds, settings.arxiv_attempts),
-        contact=settings.contact,
-        now=now,
-    )
+    return ArxivHtml(arxiv_access(settings, now), settings.arxiv_html_url)
 
 
 @dataclass(frozen=True, slots=True)

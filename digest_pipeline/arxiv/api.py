@@ -9,9 +9,8 @@ recovers silently from torn XML.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,8 +19,7 @@ import requests
 from digest_pipeline import taxonomy
 from digest_pipeline.arxiv import atom, rss
 from digest_pipeline.arxiv.atom import ApiRecord
-from digest_pipeline.arxiv.http import Pace, RateLimitedAdapter, RawResponse, UnusableBody, get, polite_session, user_agent
-from digest_pipeline.arxiv.rate_limit import CrossProcessRateLimiter
+from digest_pipeline.arxiv.http import ArxivAccess, RawResponse, UnusableBody, get, polite_session
 from digest_pipeline.errors import ArxivUnavailable, SourceError
 
 IDS_PER_REQUEST = 400  # 400 ids make an address of 6 KB; servers commonly stop at 8 KB
@@ -31,13 +29,11 @@ RESULTS_PER_PAGE = 1000  # the API allows 2,000; half of that answers reliably
 class Arxiv:
     """arXiv over its API and feeds, one request at a time. Every good answer is kept until `take_raw_responses`."""
 
-    def __init__(self, *, api_url: str, rss_url: str, rate_limit_file: Path, pace: Pace, contact: str, now: Callable[[], datetime]) -> None:
-        rate_limiter, agent = CrossProcessRateLimiter(rate_limit_file, pace.interval), user_agent(contact)
-        self.stand_back = rate_limiter.stand_back
+    def __init__(self, access: ArxivAccess, *, api_url: str, rss_url: str) -> None:
+        self.stand_back = access.rate_limiter.stand_back
         """Puts the first request an interval from now, where a process of another machine may just have asked."""
         self._api_url, self._rss_url = api_url, rss_url
-        self._api = RateLimitedAdapter(rate_limiter, pace, agent, atom.read_page, now=now)
-        self._rss = RateLimitedAdapter(rate_limiter, pace, agent, rss.read_feed, now=now)
+        self._api, self._rss = access.adapter(atom.read_page), access.adapter(rss.read_feed)
 
     @property
     def request_count(self) -> int:

@@ -74,24 +74,6 @@ class ApiEvidence:
     current_versions: Callable[[Sequence[FeedItem]], list[ApiRecord]]
 
 
-def judge_feed(
-    day: date,
-    items: Sequence[FeedItem],
-    categories: tuple[str, ...],
-    *,
-    boundary: IdBoundary,
-    earlier: Sequence[EarlierFeed],
-    previous_listing: date,
-    closes_utc: datetime,
-    api: ApiEvidence,
-) -> FeedJudgement:
-    """Raises NotPublishedYet, saying what is missing or stale; returns what to leave out and what to add.
-
-    `earlier` are the kept feeds of some days before; `items` are the feed's, each paper once; `closes_utc` is the freeze of `day`.
-    """
-    return _Judge(day, items, _distinct(categories), boundary, earlier, previous_listing, closes_utc, api).judge()
-
-
 def require_dated(day: date, feeds: Sequence[Announcement]) -> None:
     """Raises NotPublishedYet for a feed that carries another date."""
     for feed in feeds:
@@ -116,28 +98,32 @@ def require_categories(day: date, feeds: Sequence[Announcement], categories: tup
         )
 
 
-def _distinct(categories: tuple[str, ...]) -> tuple[str, ...]:
-    """Without those that lie below a configured archive: their items would be nobody's own."""
-    return tuple(c for c in categories if not any(c != other and taxonomy.falls_under(c, other) for other in categories))
-
-
 def _is_few(count: int, of: int) -> bool:
     return count <= max(FEW, FEW_SHARE * of)
 
 
-class _Judge:
+class FeedJudge:
+    """Judges the feed of one day."""
+
     def __init__(
         self,
         day: date,
         items: Sequence[FeedItem],
         categories: tuple[str, ...],
+        *,
         boundary: IdBoundary,
         earlier: Sequence[EarlierFeed],
         previous_listing: date,
         closes_utc: datetime,
         api: ApiEvidence,
     ) -> None:
-        self._day, self._items, self._categories, self._api = day, items, categories, api
+        """`items` are the feed's, each paper once; `earlier` the kept feeds of some days before; `closes_utc` is the freeze of `day`.
+
+        Raises NotPublishedYet where there is nothing to judge by.
+        """
+        self._day, self._items, self._api = day, items, api
+        # without those below a configured archive: their items would be nobody's own
+        self._categories = tuple(c for c in categories if not any(c != other and taxonomy.falls_under(c, other) for other in categories))
         self._previous = next((feed for feed in earlier if feed.listing_date == previous_listing), None)
         self._opens, self._closes = datetime.fromisoformat(boundary.freeze_utc), closes_utc
         announced = [i.arxiv_id for feed in earlier for i in feed.items.values() if i.announce_type is AnnounceType.NEW]
@@ -173,6 +159,7 @@ class _Judge:
     # -- the judgement ----------------------------------------------------------------------------
 
     def judge(self) -> FeedJudgement:
+        """Raises NotPublishedYet, saying what is missing or stale; returns what to leave out and what to add."""
         new = sum(item.announce_type is AnnounceType.NEW for item in self._items)
         if len(self._stale_new) > max(FEW, MOST_EARLIER * new):
             raise self._wait(f"{len(self._stale_new)} of its {new} new papers belong to an earlier listing: it is stale")
@@ -220,15 +207,12 @@ class _Judge:
     def _require_plausible(self, category: str) -> None:
         """Raises where what a category without new papers shows may as well be the previous listing's."""
         own = self._own(category, self._items)
-        if not own and not self._stale_of(category):
+        if not own and not any(category in self._configured(item.categories) for item in [*self._stale_new, *self._repeated]):
             return  # nothing new by the API, and nothing old in the feed: an empty day of that category
         replaced = [item for item in own if item.announce_type.is_replacement and item.arxiv_id not in self._earlier_ids]
         revised = {(r.arxiv_id, r.version): r.updated_at_utc for r in self._api.current_versions(replaced)}
         if not any((at := revised.get((item.arxiv_id, item.version))) is not None and at >= self._opens for item in replaced):
             raise self._wait(f"nothing in it shows that {category} is today's and not an earlier listing's")
-
-    def _stale_of(self, category: str) -> list[FeedItem]:
-        return [item for item in [*self._stale_new, *self._repeated] if category in self._configured(item.categories)]
 
     def _doubt(self, doubtful: Sequence[str]) -> str:
         if self._stale_new:

@@ -5,14 +5,9 @@ What does not live here: what a page holds, and keeping it (`reading/`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
-
 import requests
 
-from digest_pipeline.arxiv.http import Pace, RateLimitedAdapter, UnusableBody, get, polite_session, user_agent
-from digest_pipeline.arxiv.rate_limit import CrossProcessRateLimiter
+from digest_pipeline.arxiv.http import ArxivAccess, UnusableBody, get, polite_session
 from digest_pipeline.errors import ArxivUnavailable
 
 _NONE = frozenset({requests.codes.not_found, requests.codes.gone})
@@ -21,11 +16,9 @@ _NONE = frozenset({requests.codes.not_found, requests.codes.gone})
 class ArxivHtml:
     """`<address>/<id>v<n>`, as bytes."""
 
-    def __init__(self, *, html_url: str, rate_limit_file: Path, pace: Pace, contact: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, access: ArxivAccess, html_url: str) -> None:
         self.html_url = html_url
-        self._adapter = RateLimitedAdapter(
-            CrossProcessRateLimiter(rate_limit_file, pace.interval), pace, user_agent(contact), _validate_body, now=now
-        )
+        self._adapter = access.adapter(_validate_body)
 
     def page(self, versioned_id: str) -> bytes | None:
         """None where arXiv has no HTML of this version. Raises ArxivUnavailable."""

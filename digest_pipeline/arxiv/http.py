@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from string import punctuation
 from types import TracebackType
 from typing import Any
@@ -69,6 +70,23 @@ class Pace:
     attempts: int = 6
 
 
+@dataclass(frozen=True, slots=True)
+class ArxivAccess:
+    """What every request to arXiv goes by: the machine's turns, the pace, who asks, and the clock."""
+
+    rate_limit_file: Path
+    pace: Pace
+    contact: str
+    now: Callable[[], datetime]
+
+    @property
+    def rate_limiter(self) -> CrossProcessRateLimiter:
+        return CrossProcessRateLimiter(self.rate_limit_file, self.pace.interval)
+
+    def adapter(self, validate_body: Callable[[bytes], Any]) -> RateLimitedAdapter:
+        return RateLimitedAdapter(self.rate_limiter, self.pace, user_agent(self.contact), validate_body, now=self.now)
+
+
 class RateLimitedAdapter(HTTPAdapter):
     """Sends each request in its turn, tries again with patience, and gives back only answers that `validate_body` reads.
 
@@ -89,7 +107,7 @@ class RateLimitedAdapter(HTTPAdapter):
         self.raw_responses: list[RawResponse] = []
         self.request_count = 0
         self._rate_limiter, self._pace, self._user_agent, self._validate_body, self._now = rate_limiter, pace, user_agent, validate_body, now
-        self._deadline: _Deadline | None = None
+        self._deadline = _Deadline(pace.timeout)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         request.headers["User-Agent"] = self._user_agent
@@ -157,15 +175,8 @@ class RateLimitedAdapter(HTTPAdapter):
         """The pool, with connections that the deadline of the request at hand can end."""
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if not issubclass(pool.ConnectionCls, _Bounded):
-            pool.ConnectionCls = type("_BoundedConnection", (_Bounded, pool.ConnectionCls), {"bound": self._bound, "in_time": self._in_time})
+            pool.ConnectionCls = type("_BoundedConnection", (_Bounded, pool.ConnectionCls), {"deadline": lambda: self._deadline})
         return pool
-
-    def _bound(self, connection: socket.socket) -> None:
-        if self._deadline is not None:
-            self._deadline.bind(connection)
-
-    def _in_time(self, connect: Callable[[], socket.socket]) -> socket.socket:
-        return connect() if self._deadline is None else self._deadline.wait_for(connect)
 
     def _wait_after(self, response: requests.Response | None, attempt: int) -> float:
         """Retry-After where arXiv gives one; else doubling from twice the interval, with jitter."""
@@ -239,20 +250,20 @@ class _Deadline:
 
 
 class _Bounded:
-    """Mixed into urllib3's connections: makes each within `in_time`, and tells `bound` of each socket, new or used again."""
+    """Mixed into urllib3's connections: each is made within the deadline of the request at hand, and ended by it, new or used again."""
 
-    bound: Callable[[socket.socket], None]
-    in_time: Callable[[Callable[[], socket.socket]], socket.socket]
+    deadline: Callable[[], _Deadline]
     sock: socket.socket | None
 
     def _new_conn(self) -> socket.socket:
-        connection = type(self).in_time(super()._new_conn)  # type: ignore[misc]
-        type(self).bound(connection)
+        deadline = type(self).deadline()
+        connection = deadline.wait_for(super()._new_conn)  # type: ignore[misc]
+        deadline.bind(connection)
         return connection
 
     def request(self, *args: Any, **options: Any) -> None:
         if self.sock is not None:
-            type(self).bound(self.sock)
+            type(self).deadline().bind(self.sock)
         super().request(*args, **options)  # type: ignore[misc]
 
 

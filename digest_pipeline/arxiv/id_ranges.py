@@ -117,10 +117,7 @@ class IdRangeFinder:
         return found
 
     def _begins(self, previous: date, month: _Month) -> IdBoundary:
-        freeze = self._calendar.freeze_utc(previous)
-        if self._id_month(previous) != month.month:
-            return IdBoundary(freeze.isoformat(), month.month, 0, 1, 0, BoundaryKind.MONTH)
-        if (known := self._boundaries.get(freeze)) is not None:
+        if (known := self._known_lower(previous, month)) is not None:
             return known
         sample = self._sample(previous, month.month)
         if sample.head is not None:
@@ -128,7 +125,15 @@ class IdRangeFinder:
             if found.kind is BoundaryKind.DROP:  # without held papers it may only be that the API does not show them yet
                 self._boundaries.put(found)
             return found
-        return IdBoundary(freeze.isoformat(), month.month, sample.tail, None, 0, BoundaryKind.CLOCK if sample.tail else BoundaryKind.OPEN)
+        kind = BoundaryKind.CLOCK if sample.tail else BoundaryKind.OPEN
+        return IdBoundary(sample.freeze.isoformat(), month.month, sample.tail, None, 0, kind)
+
+    def _known_lower(self, previous: date, month: _Month) -> IdBoundary | None:
+        """Where ids restarted, or a boundary found before; None where it must be looked for."""
+        freeze = self._calendar.freeze_utc(previous)
+        if self._id_month(previous) != month.month:
+            return IdBoundary(freeze.isoformat(), month.month, 0, 1, 0, BoundaryKind.MONTH)
+        return self._boundaries.get(freeze)
 
     def held_behind(self, boundary: IdBoundary) -> list[ApiRecord]:
         """Version 1 of the papers between a boundary and the run behind it, the held ones; they are asked for once, a page or two."""
@@ -163,16 +168,8 @@ class IdRangeFinder:
         if not records:
             return self._empty(day, upper)
         if lower.releases_in_bulk and upper.touches and len(records) >= FEWEST_ROLLED_OVER and self._runs_through(day):
-            return IdRange(
-                day,
-                False,
-                None,
-                None,
-                (),
-                (
-                    f"no announcement of its own: the ids run through the freeze of {upper.freeze_utc} without a break, so the blocks of its neighbours touch (a holiday that the calendar does not list)",
-                ),
-            )
+            note = f"no announcement of its own: the ids run through the freeze of {upper.freeze_utc} without a break, so"
+            return _no_announcement(day, note)
         for boundary in (lower, upper):
             self._boundaries.put(boundary)
         return self._checked(day, month, lower, upper)
@@ -207,14 +204,11 @@ class IdRangeFinder:
     def _lower(self, day: date, month: _Month) -> IdBoundary:
         previous = self._calendar.previous_listing(day)
         while True:
-            freeze = self._calendar.freeze_utc(previous)
-            if self._id_month(previous) != month.month:
-                return IdBoundary(freeze.isoformat(), month.month, 0, 1, 0, BoundaryKind.MONTH)
-            if (known := self._boundaries.get(freeze)) is not None:
+            if (known := self._known_lower(previous, month)) is not None:
                 return known
             sample = self._sample(previous, month.month)
             if sample.head is None:
-                return IdBoundary(freeze.isoformat(), month.month, sample.tail, None, 0, BoundaryKind.OPEN)
+                return IdBoundary(sample.freeze.isoformat(), month.month, sample.tail, None, 0, BoundaryKind.OPEN)
             found = self._between(previous, sample, month)
             if not found.touches or not self._runs_through(previous) or not self._upper(day, month, found).releases_in_bulk:
                 return found
@@ -305,14 +299,7 @@ class IdRangeFinder:
                 f"no id of the listing of {day} exists yet, nor any after it",
                 hint="it is asked for again by the schedule; or run it again in an hour",
             )
-        return IdRange(
-            day,
-            False,
-            None,
-            None,
-            (),
-            ("no announcement: no id was assigned for it, and the blocks of its neighbours touch (a holiday that the calendar does not list)",),
-        )
+        return _no_announcement(day, "no announcement: no id was assigned for it, and")
 
     def _checked(self, day: date, month: _Month, lower: IdBoundary, upper: IdBoundary) -> IdRange:
         """Looks inside a block that spans skipped days for an announcement that the calendar denies."""
@@ -343,6 +330,10 @@ class IdRangeFinder:
         if head is None or not run:
             return None
         return _boundary(SubmissionSample(freeze, head, 0), month.month, zone[run.stop :], number_of(zone[run.stop - 1].arxiv_id))
+
+
+def _no_announcement(day: date, why: str) -> IdRange:
+    return IdRange(day, False, None, None, (), (f"{why} the blocks of its neighbours touch (a holiday that the calendar does not list)",))
 
 
 def _boundary(sample: SubmissionSample, month: str, behind: Sequence[ApiRecord], end: int) -> IdBoundary:

@@ -22,7 +22,7 @@ from datetime import date, datetime, timedelta
 from digest_pipeline import taxonomy
 from digest_pipeline.arxiv import rss
 from digest_pipeline.arxiv.api import Arxiv
-from digest_pipeline.arxiv.feed_listing import ApiEvidence, EarlierFeed, FeedJudgement, judge_feed, require_categories, require_dated, require_items
+from digest_pipeline.arxiv.feed_listing import ApiEvidence, EarlierFeed, FeedJudge, FeedJudgement, require_categories, require_dated, require_items
 from digest_pipeline.arxiv.http import RawResponse
 from digest_pipeline.arxiv.id_boundaries import BoundaryCache, BoundaryKind
 from digest_pipeline.arxiv.id_ranges import IdRangeFinder
@@ -182,7 +182,7 @@ def _from_feed(day: date, fetcher: ListingFetcher, skip_reason: str | None) -> R
     finder = fetcher.id_range_finder
     boundary = finder.before(day)
     window = fetcher.calendar.window(day)
-    judgement = judge_feed(
+    judgement = FeedJudge(
         day,
         items,
         fetcher.categories,
@@ -198,10 +198,12 @@ def _from_feed(day: date, fetcher: ListingFetcher, skip_reason: str | None) -> R
             behind_boundary=lambda: finder.beyond(boundary),
             current_versions=lambda asked: fetcher.arxiv.records([f"{item.arxiv_id}v{item.version}" for item in asked]),
         ),
-    )
-    _ask_for_records([item for item in items if item.arxiv_id not in judgement.earlier_ids], fetcher)
+    ).judge()
+    current = [item for item in items if item.arxiv_id not in judgement.earlier_ids]
+    known = {(r.arxiv_id, r.version) for response in fetcher.arxiv.raw_responses for r in response.content.records}
+    fetcher.arxiv.records([f"{item.arxiv_id}v{item.version}" for item in current if (item.arxiv_id, item.version) not in known])
     files = [*(fetcher.raw.keep_file(day, "rss", response) for response in responses), *_keep_answers(day, fetcher)]
-    new = [i.arxiv_id for i in items if i.announce_type is AnnounceType.NEW and i.arxiv_id not in judgement.earlier_ids]
+    new = [item.arxiv_id for item in current if item.announce_type is AnnounceType.NEW]
     block = sorted([*new, *judgement.lacking_ids], key=id_sort_key)
     return RawManifest(
         day,
@@ -224,12 +226,6 @@ def _feed_notes(skip_reason: str | None, feeds: Sequence[Announcement], judgemen
         yield f"{len(judgement.earlier_ids)} items of the feed belong to an earlier listing and are left out: {', '.join(judgement.earlier_ids)}"
     for title in [title for feed in feeds for title in feed.unreadable]:
         yield f"an item of the feed names no paper and is left out: {title}"
-
-
-def _ask_for_records(items: Sequence[FeedItem], fetcher: ListingFetcher) -> None:
-    """Has the announced versions among the raw responses, as far as the API knows them."""
-    known = {(r.arxiv_id, r.version) for response in fetcher.arxiv.raw_responses for r in response.content.records}
-    fetcher.arxiv.records([f"{item.arxiv_id}v{item.version}" for item in items if (item.arxiv_id, item.version) not in known])
 
 
 def _earlier_feeds(day: date, fetcher: ListingFetcher) -> list[EarlierFeed]:

@@ -6,6 +6,7 @@ What lives here: each question as a function from the installation to its findin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING
 import requests
 
 from digest_pipeline.arxiv import atom
-from digest_pipeline.arxiv.http import Pace, RateLimitedAdapter, get, polite_session, user_agent
-from digest_pipeline.arxiv.rate_limit import CrossProcessRateLimiter, rate_limit_file
+from digest_pipeline.arxiv.http import Pace, get, polite_session
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME
+from digest_pipeline.clients import arxiv_access
 from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.translation.budget import Budget, require_price
@@ -34,14 +35,8 @@ def _arxiv(this: Installation) -> Iterator[Finding]:
     if s.is_sample:
         yield Finding(Subject.ARXIV, Level.OK, "not asked: the sample needs no arXiv")
         return
-    adapter = RateLimitedAdapter(
-        CrossProcessRateLimiter(rate_limit_file(s.arxiv_api_url, s.arxiv_lock_dir), s.arxiv_interval_seconds),
-        Pace(s.arxiv_interval_seconds, _TIMEOUT_SECONDS, attempts=1),
-        user_agent(s.contact),
-        atom.read_page,
-        now=this.now,
-    )
-    with polite_session(adapter) as session:
+    access = replace(arxiv_access(s, this.now), pace=Pace(s.arxiv_interval_seconds, _TIMEOUT_SECONDS, attempts=1))
+    with polite_session(access.adapter(atom.read_page)) as session:
         response = get(session, s.arxiv_api_url, params={"id_list": _A_KNOWN_PAPER, "max_results": "1"})
     if response.status_code != requests.codes.ok:
         yield Finding(Subject.ARXIV, Level.ERROR, f"{s.arxiv_api_url} answers HTTP {response.status_code}", "see DIGEST_ARXIV_API_URL")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 from digest_pipeline import taxonomy
 from digest_pipeline.arxiv.atom import UNKNOWN_TIME, ApiRecord
@@ -44,13 +45,14 @@ def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str,
     day, earlier = manifest.listing_date, set(manifest.earlier_ids)
     announced = (_with_categories(item, records.get((item.arxiv_id, item.version)), manifest) for item in unique_items(raw.feeds(manifest)))
     items = [item for item in announced if item.arxiv_id not in earlier and _falls(item.categories, categories)]
-    papers = [_from_item(item, records.get((item.arxiv_id, item.version)), manifest, categories) for item in items]
-    listed = {item.arxiv_id for item in items}
-    papers += [
-        _from_record(r, day, categories)
-        for r in _block_records(manifest, records.values())
-        if r.arxiv_id not in listed and _falls(r.categories, categories)
+    papers = [
+        _paper(item, records.get((item.arxiv_id, item.version)), day, _announce_type(item, manifest, categories), Evidence.RSS) for item in items
     ]
+    listed = {item.arxiv_id for item in items}
+    for record in _block_records(manifest, records.values()):
+        if record.arxiv_id not in listed and _falls(record.categories, categories):
+            is_new = taxonomy.falls_under_any(record.primary_category, categories)
+            papers.append(_paper(None, record, day, AnnounceType.NEW if is_new else AnnounceType.CROSS, Evidence.ID_BLOCK))
     papers.sort(key=lambda p: id_sort_key(p.arxiv_id), reverse=True)
     incomplete = tuple(p.arxiv_id for p in papers if not p.title or not p.abstract or not p.authors)
     papers = [replace(p, title=p.title or f"arXiv:{p.arxiv_id}", abstract=p.abstract or NO_ABSTRACT) for p in papers]
@@ -75,68 +77,46 @@ def _block_records(manifest: RawManifest, records: Iterable[ApiRecord]) -> list[
     return [r for r in records if r.version == 1 and first <= id_sort_key(r.arxiv_id) <= last]
 
 
-def _is_newly_announced(arxiv_id: str, manifest: RawManifest) -> bool:
-    """False for an older paper that was newly cross-listed."""
-    return manifest.block is None or id_sort_key(arxiv_id) >= id_sort_key(manifest.block[0])
-
-
 def _announce_type(item: FeedItem, manifest: RawManifest, configured: tuple[str, ...]) -> AnnounceType:
+    """For the configured categories; an older paper may be newly cross-listed, while one of the block is new in some category."""
     primary_is_configured = taxonomy.falls_under_any(item.categories[0], configured)
     if item.announce_type.is_replacement:
         return AnnounceType.REPLACE if primary_is_configured else AnnounceType.REPLACE_CROSS
-    if item.announce_type is AnnounceType.CROSS and not _is_newly_announced(item.arxiv_id, manifest):
+    if item.announce_type is AnnounceType.CROSS and manifest.block and id_sort_key(item.arxiv_id) < id_sort_key(manifest.block[0]):
         return AnnounceType.CROSS
     return AnnounceType.NEW if primary_is_configured else AnnounceType.CROSS
 
 
-def _from_item(item: FeedItem, record: ApiRecord | None, manifest: RawManifest, configured: tuple[str, ...]) -> Paper:
-    announced_as = _announce_type(item, manifest, configured)
-    if record is not None:
-        return _paper(record, manifest.listing_date, announced_as, Evidence.RSS, item)
+def _paper(item: FeedItem | None, record: ApiRecord | None, day: date, announced_as: AnnounceType, evidence: Evidence) -> Paper:
+    """The record's fields, and the feed's own where it lacks one; a paper that the API does not know has the feed's alone."""
+    source = record or item
+    assert source is not None
+
+    def first(name: str) -> Any:
+        return getattr(source, name) or getattr(item or source, name)
+
     return Paper(
-        arxiv_id=item.arxiv_id,
-        version=item.version,
+        arxiv_id=source.arxiv_id,
+        version=source.version,
         announce_type=announced_as,
-        primary_category=item.categories[0],
-        categories=item.categories,
-        title=item.title,
-        abstract=item.abstract,
-        authors=item.authors,
-        affiliations=item.affiliations,
-        comment=None,
-        doi=item.doi,
-        journal_ref=item.journal_ref,
-        submitted_at_utc=None,
-        updated_at_utc=None,
-        listing_date=manifest.listing_date,
-        evidence=Evidence.RSS,
-    )
-
-
-def _from_record(record: ApiRecord, day: date, configured: tuple[str, ...]) -> Paper:
-    is_new = taxonomy.falls_under_any(record.primary_category, configured)
-    return _paper(record, day, AnnounceType.NEW if is_new else AnnounceType.CROSS, Evidence.ID_BLOCK, None)
-
-
-def _paper(record: ApiRecord, day: date, announced_as: AnnounceType, evidence: Evidence, item: FeedItem | None) -> Paper:
-    return Paper(
-        arxiv_id=record.arxiv_id,
-        version=record.version,
-        announce_type=announced_as,
-        primary_category=record.primary_category or (item.categories[0] if item else ""),
-        categories=record.categories or (item.categories if item else ()),
-        title=record.title or (item.title if item else ""),
-        abstract=record.abstract or (item.abstract if item else ""),
-        authors=record.authors or (item.authors if item else ()),
-        affiliations=record.affiliations if record.authors or not item else item.affiliations,
-        comment=record.comment,
-        doi=record.doi,
-        journal_ref=record.journal_ref,
-        submitted_at_utc=None if record.submitted_at_utc == UNKNOWN_TIME else record.submitted_at_utc,
-        updated_at_utc=None if record.updated_at_utc == UNKNOWN_TIME else record.updated_at_utc,
+        primary_category=(record and record.primary_category) or (item.categories[0] if item else ""),
+        categories=first("categories"),
+        title=first("title"),
+        abstract=first("abstract"),
+        authors=first("authors"),
+        affiliations=(source if source.authors else item or source).affiliations,
+        comment=record.comment if record else None,
+        doi=source.doi,
+        journal_ref=source.journal_ref,
+        submitted_at_utc=_known(record.submitted_at_utc) if record else None,
+        updated_at_utc=_known(record.updated_at_utc) if record else None,
         listing_date=day,
         evidence=evidence,
     )
+
+
+def _known(moment: datetime) -> datetime | None:
+    return None if moment == UNKNOWN_TIME else moment
 
 
 def counts_by_category(papers: Sequence[Paper], categories: tuple[str, ...]) -> dict[str, int]:

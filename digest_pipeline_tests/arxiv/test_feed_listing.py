@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline.arxiv.atom import ApiRecord
-from digest_pipeline.arxiv.feed_listing import ApiEvidence, EarlierFeed, FeedJudgement, judge_feed
+from digest_pipeline.arxiv.feed_listing import ApiEvidence, EarlierFeed, FeedJudge, FeedJudgement
 from digest_pipeline.arxiv.id_boundaries import BoundaryKind, IdBoundary, number_of
 from digest_pipeline.arxiv.rss import FeedItem
 from digest_pipeline.calendar import load_calendar
@@ -72,9 +72,9 @@ class World:
 
     def judged(self, items: Sequence[FeedItem], api: ApiEvidence, *, kept: bool = False, categories: tuple[str, ...] = CATEGORIES) -> FeedJudgement:
         earlier = [EarlierFeed(BEFORE, categories, {i.arxiv_id: i for i in self.listed(self.yesterday, categories, categories)})] if kept else []
-        return judge_feed(
+        return FeedJudge(
             DAY, items, categories, boundary=self.boundary, earlier=earlier, previous_listing=BEFORE, closes_utc=freeze_of(DAY), api=api
-        )
+        ).judge()
 
     def wrong(self, items: Sequence[FeedItem], judgement: FeedJudgement, categories: Sequence[str] = CATEGORIES) -> str:
         """What a day taken this way would have lost, or taken from the listing before; empty where it is right."""

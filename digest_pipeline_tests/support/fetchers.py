@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from digest_pipeline.arxiv.api import Arxiv
-from digest_pipeline.arxiv.http import Pace
+from digest_pipeline.arxiv.http import ArxivAccess, Pace
 from digest_pipeline.arxiv.listing import ListingFetcher
 from digest_pipeline.calendar import ListingCalendar, load_calendar
 from digest_pipeline.storage import Storage
@@ -21,12 +21,6 @@ def fetcher_for(arxiv: FakeArxiv, folder: Path, categories: tuple[str, ...] = CA
     def now() -> datetime:
         return arxiv.instant()
 
-    client = Arxiv(
-        api_url=arxiv.api_url,
-        rss_url=arxiv.rss_url,
-        rate_limit_file=folder / "state" / "turn.json",
-        pace=Pace(0.0, 5.0, 4),
-        contact="tests@example.org",
-        now=now,
-    )
+    access = ArxivAccess(folder / "state" / "turn.json", Pace(0.0, 5.0, 4), "tests@example.org", now)
+    client = Arxiv(access, api_url=arxiv.api_url, rss_url=arxiv.rss_url)
     return ListingFetcher(calendar or load_calendar(), client, Storage(folder), categories, now)
