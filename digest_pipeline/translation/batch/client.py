@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOKEN_NAME = "digest_submission"  # noqa: S105 - the name of a metadata field
-
 _PAGE = 100
-
 _RETRIEVE, _DOWNLOAD = "retrieve the batch", "download the batch's answers"
-_OF_THINGS_THAT_END = (_RETRIEVE, _DOWNLOAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +166,7 @@ class BatchEndpoint:
 
     def _failure(self, what: str, response: httpx2.Response) -> Exception:
         status, said = response.status_code, self._redact(" ".join(response.text.split()))[:300]
-        if status == 404 and what in _OF_THINGS_THAT_END:
+        if status == 404 and what in (_RETRIEVE, _DOWNLOAD):
             return _Gone()
         if status in (404, 405, 501):
             return EndpointConfigurationError(

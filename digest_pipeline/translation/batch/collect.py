@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from digest_pipeline.translation.batch.client import BatchEndpoint, RemoteBatch
-from digest_pipeline.translation.batch.leases import batch_lease, kept_alive, open_client
+from digest_pipeline.translation.batch.leases import batch_lease, open_client
 from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease
 from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer, Usage, read_completion
 from digest_pipeline.translation.translator import Translator
@@ -20,9 +20,7 @@ from digest_pipeline.translation.validation.answer import is_readable
 
 _FIELDS = ("tldr_en",)  # asked for in every language
 _ENDED = ("completed", "expired", "cancelled", "failed")
-
 _LOST_AFTER = timedelta(hours=48)
-
 _LISTED_WITHIN = timedelta(minutes=10)  # an endpoint's list may show a new batch late
 
 
@@ -49,7 +47,7 @@ def collect_open_batches(translator: Translator) -> BatchCollection:
     counts: Counter[str] = Counter()
     notes: list[str] = []
     ended: list[BatchRecord] = []
-    with open_client(translator) as endpoint, kept_alive(translator.store):
+    with open_client(translator) as endpoint:
         for batch in batches:
             if translator.store.claim(batch_lease(batch.token)) is not Lease.GRANTED:
                 continue  # another process is at it

@@ -21,11 +21,8 @@ def batch_lease(token: str) -> str:
 def open_client(translator: Translator) -> Iterator[BatchEndpoint]:
     if translator.make_batch_endpoint is None:
         raise EndpointConfigurationError("recorded answers have no Batch API", hint="set OPENAI_API_KEY, or DIGEST_BATCH=never")
-    endpoint = translator.make_batch_endpoint()
-    try:
+    with contextlib.closing(translator.make_batch_endpoint()) as endpoint, kept_alive(translator.store):
         yield endpoint
-    finally:
-        endpoint.close()
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from digest_pipeline.errors import EndpointConfigurationError, EndpointUnavailable, SettingsError
 from digest_pipeline.models import Paper
 from digest_pipeline.translation.batch.client import BatchEndpoint
-from digest_pipeline.translation.batch.leases import batch_lease, kept_alive, open_client
+from digest_pipeline.translation.batch.leases import batch_lease, open_client
 from digest_pipeline.translation.budget import require_price
 from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, month_of
 from digest_pipeline.translation.forecast import expected_usage
@@ -41,13 +41,9 @@ from digest_pipeline.translation.translator import Translator
 log = logging.getLogger(__name__)
 
 MOST_REQUESTS = 50_000
-
 MOST_BYTES = 190_000_000  # the limit is 200 MB
-
 MOST_TRIES = 3
-
 _MARGIN = 1.25  # reserved beyond the expected cost of a request
-
 _LOOK_UP = 200
 
 
@@ -69,9 +65,8 @@ class BatchSubmission:
 class _Question:
     paper: Paper
     language: Language
-    key: str
+    item: BatchItem
     line_bytes: int
-    reserved_usd: float
 
 
 def submit(papers: Iterable[Paper], languages: Sequence[Language], translator: Translator) -> BatchSubmission:
@@ -79,15 +74,13 @@ def submit(papers: Iterable[Paper], languages: Sequence[Language], translator: T
 
     Raises SettingsError (a budget without a batch price), EndpointConfigurationError (no Batch API, dead key), EndpointUnavailable.
     """
-    with open_client(translator) as endpoint, kept_alive(translator.store):
+    with open_client(translator) as endpoint:
         capabilities = ModelCapabilities.of(translator.model, endpoint.memory.endpoint_memory(endpoint.endpoint, translator.model))
         counts: Counter[str] = Counter()
         chosen = _affordable(_unpaid(papers, languages, translator, capabilities, counts), translator, counts)
-        probed = False
-        for part in _parts(chosen):
-            if not probed:
+        for number, part in enumerate(_parts(chosen)):
+            if number == 0:
                 endpoint.probe()
-                probed = True
             sent = _submit_part(part, translator, endpoint, capabilities)
             counts["submitted"] += sent
             counts["known"] += len(part) - sent
@@ -116,13 +109,17 @@ def _unpaid(
                 counts["left"] += 1
             else:
                 seen.add(keys[0])
-                line = _line(keys[0], paper, prompt, translator, capabilities)
-                yield _Question(paper, language, keys[0], len(line), _expected_cost(paper, language, translator))
-
-
-def _expected_cost(paper: Paper, language: Language, translator: Translator) -> float:
-    usage = expected_usage(paper, language, structured=translator.structured, rates=translator.prices.rates)
-    return _MARGIN * (translator.prices.cost(translator.model, usage, by_batch=True) or 0.0)
+                usage = expected_usage(paper, language, structured=translator.structured, rates=translator.prices.rates)
+                item = BatchItem(
+                    key=keys[0],
+                    about=f"{paper.arxiv_id}v{paper.version}",
+                    language=language.tag,
+                    listing_date=paper.listing_date,
+                    prompt_sha256=prompt.prompt_sha256,
+                    schema_version=prompt.key_fields["schema"],
+                    reserved_usd=_MARGIN * (translator.prices.cost(translator.model, usage, by_batch=True) or 0.0),
+                )
+                yield _Question(paper, language, item, len(_line(item, prompt, translator, capabilities)))
 
 
 def _affordable(questions: Iterator[_Question], translator: Translator, counts: Counter[str]) -> Iterator[_Question]:
@@ -135,12 +132,12 @@ def _affordable(questions: Iterator[_Question], translator: Translator, counts: 
         )
     left = _money_left(translator)
     for question in questions:
-        if question.reserved_usd > left:
+        if question.item.reserved_usd > left:
             left = 0.0  # a cheaper paper further on must not slip through: what is missing is the tail
             counts["unaffordable"] += 1
             continue
-        left -= question.reserved_usd
-        translator.budget.spent_usd += question.reserved_usd
+        left -= question.item.reserved_usd
+        translator.budget.spent_usd += question.item.reserved_usd
         yield question
 
 
@@ -169,17 +166,21 @@ def _parts(questions: Iterator[_Question]) -> Iterator[list[_Question]]:
 
 def _submit_part(part: Sequence[_Question], translator: Translator, endpoint: BatchEndpoint, capabilities: ModelCapabilities) -> int:
     """Returns how many questions were free and went out."""
-    record = _prepared(part, translator, endpoint)
+    token = uuid.uuid4().hex
+    translator.store.claim(batch_lease(token))  # so that nobody takes what is on record, before the endpoint hears of it, for the leavings of a crash
+    record = translator.store.prepare_batch(
+        BatchRecord(
+            token, BatchState.PREPARING, endpoint.endpoint, translator.model, translator.now(), items=tuple(question.item for question in part)
+        )
+    )
     if not record.items:
         return 0
     try:
-        by_key = {question.key: question for question in part}
+        by_key = {question.item.key: question for question in part}
         with tempfile.TemporaryFile() as file:
             for item in record.items:
-                question = by_key[item.key]
-                file.write(
-                    _line(item.key, question.paper, build_request(question.paper, question.language, translator.structured), translator, capabilities)
-                )
+                prompt = build_request(by_key[item.key].paper, by_key[item.key].language, translator.structured)
+                file.write(_line(item, prompt, translator, capabilities))
             file_id = endpoint.upload(file)
         translator.store.update_batch(record.token, state=BatchState.PREPARING, file_id=file_id)
         made = endpoint.create(file_id, record.token)
@@ -195,33 +196,8 @@ def _submit_part(part: Sequence[_Question], translator: Translator, endpoint: Ba
     return len(record.items)
 
 
-def _prepared(part: Sequence[_Question], translator: Translator, endpoint: BatchEndpoint) -> BatchRecord:
-    """On record before the endpoint hears of it, and leased, so that nobody takes it for the leavings of a crash."""
-    token = uuid.uuid4().hex
-    translator.store.claim(batch_lease(token))
-    items = []
-    for question in part:
-        prompt = build_request(question.paper, question.language, translator.structured)
-        about = f"{question.paper.arxiv_id}v{question.paper.version}"
-        items.append(
-            BatchItem(
-                key=question.key,
-                about=about,
-                language=question.language.tag,
-                listing_date=question.paper.listing_date,
-                prompt_sha256=prompt.prompt_sha256,
-                schema_version=prompt.key_fields["schema"],
-                reserved_usd=question.reserved_usd,
-            )
-        )
-    record = BatchRecord(token, BatchState.PREPARING, endpoint.endpoint, translator.model, translator.now(), items=tuple(items))
-    return translator.store.prepare_batch(record)
-
-
-def _line(key: str, paper: Paper, prompt: PromptRequest, translator: Translator, capabilities: ModelCapabilities) -> bytes:
-    request = ChatRequest(
-        prompt, prompt.messages, translator.model, f"{paper.arxiv_id}v{paper.version}", TEMPERATURE, most_output_tokens(prompt), 0.0
-    )
+def _line(item: BatchItem, prompt: PromptRequest, translator: Translator, capabilities: ModelCapabilities) -> bytes:
+    request = ChatRequest(prompt, prompt.messages, translator.model, item.about, TEMPERATURE, most_output_tokens(prompt), 0.0)
     body = {name: value for name, value in chat_body(request, capabilities).items() if name not in ("stream", "stream_options")}
-    line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    line = {"custom_id": item.key, "method": "POST", "url": "/v1/chat/completions", "body": body}
     return (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")

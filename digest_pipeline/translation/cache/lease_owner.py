@@ -13,11 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 LEASE_SECONDS = 30.0
-
 """A lease whose owner has not given a sign of life for so long is void; on the same host a dead process voids it at once."""
-
 HEARTBEAT_SECONDS = 5.0
-
 """How often a running owner gives that sign."""
 
 
@@ -58,10 +55,8 @@ def _boot_id() -> str:
 
 def _process_start(pid: int) -> str:
     """When the process started, in the kernel's ticks, which do not move with the clock, so that a reused number is told apart; empty where unknown."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    status = _status(pid)
+    return status[19] if len(status) > 19 else ""
 
 
 def _is_running(pid: int) -> bool:
@@ -71,11 +66,12 @@ def _is_running(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return not _is_zombie(pid)
+    return _status(pid)[:1] != ["Z"]  # a zombie
 
 
-def _is_zombie(pid: int) -> bool:
+def _status(pid: int) -> list[str]:
+    """What the kernel tells of the process, from its state on; empty where it does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []

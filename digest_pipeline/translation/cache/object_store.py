@@ -39,7 +39,7 @@ from upath import UPath
 
 from digest_pipeline.errors import AnswerStoreError, storage_errors
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner, is_expired
-from digest_pipeline.translation.cache.protocol import CacheFull
+from digest_pipeline.translation.cache.protocol import CacheFull, ResponseCache
 from digest_pipeline.translation.cache.records import BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ _SUBMISSION_WAIT_SECONDS = 120.0
 _MICRO = 1_000_000
 
 
-class ObjectStoreCache:
+class ObjectStoreCache(ResponseCache):
     """ResponseCache below the URL `place`."""
 
     threads = 16
@@ -79,23 +79,16 @@ class ObjectStoreCache:
         answers = [CachedAnswer.from_json(row) for row in found.values()]
         return {answer.key: answer for answer in answers}
 
-    def put(self, answer: CachedAnswer) -> None:
-        self._count(answer)  # before the answer: a kill in between leaves money counted that was spent indeed
-        self._write(self._good(answer.key), answer.to_json())
-        self.release([answer.key])
-
-    def put_rejected(self, answer: CachedAnswer, reasons: Sequence[str]) -> None:
-        self._count(answer)
-        self._keep_rejected(answer, reasons)
-        with self._lock:
-            self._reserved.pop(answer.key, None)
-
     def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
         for answer, reasons in answers:
+            self._count(answer)  # before the answer: a kill in between leaves money counted that was spent indeed
             if reasons is None:
-                self.put(answer)
+                self._write(self._good(answer.key), answer.to_json())
+                self.release([answer.key])
             else:
-                self.put_rejected(answer, reasons)
+                self._keep_rejected(answer, reasons)
+                with self._lock:
+                    self._reserved.pop(answer.key, None)
 
     def discard(self, key: str, reasons: Sequence[str]) -> None:
         answer = self.answers([key]).get(key)

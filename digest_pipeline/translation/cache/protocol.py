@@ -33,9 +33,11 @@ class ResponseCache(Protocol):
 
     def put(self, answer: CachedAnswer) -> None:
         """Keeps a good answer, counts its cost, and gives up the lease on its key."""
+        self.put_all([(answer, None)])
 
     def put_rejected(self, answer: CachedAnswer, reasons: Sequence[str]) -> None:
         """Keeps a rejected answer for the record and counts its cost: it was paid."""
+        self.put_all([(answer, tuple(reasons))])
 
     def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
         """Keeps many at once that were paid elsewhere, good ones and, with their reasons, rejected ones; their costs are counted."""

@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from digest_pipeline.errors import AnswerStoreError
 from digest_pipeline.translation.cache.lease_owner import LeaseOwner, is_expired
-from digest_pipeline.translation.cache.protocol import CacheFull
+from digest_pipeline.translation.cache.protocol import CacheFull, ResponseCache
 from digest_pipeline.translation.cache.records import BatchRecord, BatchState, CachedAnswer, Lease, Quarantine, Spending, month_of
 
 _VERSION = 1
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS quarantined (key TEXT PRIMARY KEY, day TEXT NOT NULL,
 """  # earlier versions read a file that has them, so the number above stays
 
 
-class SqliteCache:
+class SqliteCache(ResponseCache):
     """ResponseCache in the file `path`, made with its folder at the first use; several processes may do so at once."""
 
     threads = 1
@@ -79,12 +79,6 @@ class SqliteCache:
     def answers(self, keys: Sequence[str]) -> dict[str, CachedAnswer]:
         rows = self._rows_by_key("SELECT * FROM answers WHERE key IN ({})", keys)
         return {row["key"]: _answer(row) for row in rows}
-
-    def put(self, answer: CachedAnswer) -> None:
-        self.put_all([(answer, None)])
-
-    def put_rejected(self, answer: CachedAnswer, reasons: Sequence[str]) -> None:
-        self.put_all([(answer, tuple(reasons))])
 
     def put_all(self, answers: Sequence[tuple[CachedAnswer, tuple[str, ...] | None]]) -> None:
         with self._durable() as db:
@@ -146,14 +140,10 @@ class SqliteCache:
         with self._light() as db:
             db.execute("INSERT OR REPLACE INTO owners VALUES (:name, :host, :boot, :pid, :started, :last_beat_utc)", row)
             if not self._has_heartbeat:
-                self._forget_the_dead(db)
+                for other in db.execute("SELECT name FROM owners").fetchall():
+                    if self._is_void(db, other["name"]):
+                        _forget_owner(db, other["name"])
         self._has_heartbeat = True
-
-    def _forget_the_dead(self, db: sqlite3.Connection) -> None:
-        for row in db.execute("SELECT name FROM owners").fetchall():
-            if self._is_void(db, row["name"]):
-                db.execute("DELETE FROM leases WHERE owner = ?", (row["name"],))
-                db.execute("DELETE FROM owners WHERE name = ?", (row["name"],))
 
     def reserve(self, key: str, usd: float, month: str, limit_usd: float) -> bool:
         with self._light() as db:
@@ -264,8 +254,7 @@ class SqliteCache:
             if self._connections is None:
                 return
             with self._light() as db:
-                db.execute("DELETE FROM leases WHERE owner = ?", (self.owner.name,))
-                db.execute("DELETE FROM owners WHERE name = ?", (self.owner.name,))
+                _forget_owner(db, self.owner.name)
             for connection in self._connections:
                 connection.close()
             self._connections, self._has_heartbeat = None, False
@@ -355,6 +344,11 @@ def _answer(row: sqlite3.Row) -> CachedAnswer:
 
 def _rejected(row: sqlite3.Row) -> tuple[CachedAnswer, tuple[str, ...]]:
     return CachedAnswer.from_json(json.loads(row["answer"])), tuple(json.loads(row["reasons"]))
+
+
+def _forget_owner(db: sqlite3.Connection, name: str) -> None:
+    db.execute("DELETE FROM leases WHERE owner = ?", (name,))
+    db.execute("DELETE FROM owners WHERE name = ?", (name,))
 
 
 def _keep_rejected(db: sqlite3.Connection, answer: CachedAnswer, reasons: Sequence[str]) -> None:
