@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from digest_pipeline import __version__, sample
 from digest_pipeline.arxiv.api import Arxiv
@@ -23,6 +24,9 @@ from digest_pipeline.settings import BatchMode, Settings
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.languages import Language, load_language
+
+if TYPE_CHECKING:
+    import openai
 
 GENERATOR = f"digest-pipeline {__version__}"
 
@@ -76,6 +80,14 @@ def arxiv_client(settings: Settings, now: Callable[[], datetime] = utc_now) -> A
 
 def arxiv_html(settings: Settings, now: Callable[[], datetime] = utc_now) -> ArxivHtml:
     return ArxivHtml(arxiv_access(settings, now), settings.arxiv_html_url)
+
+
+def openai_client(settings: Settings, timeout_seconds: float) -> openai.OpenAI:
+    """To look whether the endpoint answers; translating has a client of its own (`translation/llm/`)."""
+    import openai
+
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"  # a local endpoint needs none, the package does
+    return openai.OpenAI(api_key=key, base_url=settings.openai_base_url or None, timeout=timeout_seconds, max_retries=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 
+from digest_pipeline.clients import utc_now
 from digest_pipeline.doctor import machine, services
 from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
 from digest_pipeline.errors import DigestError, SettingsError
@@ -27,16 +28,12 @@ HERE: tuple[Question, ...] = machine.QUESTIONS
 ELSEWHERE: tuple[Question, ...] = services.QUESTIONS
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def examine(
     settings: Settings,
     *,
     environ: Mapping[str, str] | None = None,
     root: Path | None = None,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
     offline: bool = False,
 ) -> list[Finding]:
     """All findings, in the order of the questions. `offline` leaves out those that ask another machine. No secret is in them."""
@@ -54,9 +51,8 @@ def _asked(question: Question, installation: Installation) -> Iterator[Finding]:
         yield Finding(subject, Level.ERROR, error.message, error.hint)
 
 
-def _masked(finding: Finding, secrets: Iterable[str]) -> Finding:
-    secrets = tuple(secrets)
-    return Finding(finding.subject, finding.level, without_secrets(finding.message, secrets), without_secrets(finding.hint, secrets))
+def _masked(finding: Finding, secrets: Sequence[str]) -> Finding:
+    return replace(finding, message=without_secrets(finding.message, secrets), hint=without_secrets(finding.hint, secrets))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

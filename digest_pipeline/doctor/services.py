@@ -16,7 +16,7 @@ import requests
 from digest_pipeline.arxiv import atom
 from digest_pipeline.arxiv.http import Pace, get, polite_session
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME
-from digest_pipeline.clients import arxiv_access
+from digest_pipeline.clients import arxiv_access, openai_client
 from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.translation.budget import Budget, require_price
@@ -64,10 +64,9 @@ def _endpoint(this: Installation) -> Iterator[Finding]:
     if s.is_sample:
         yield Finding(Subject.MODEL, Level.OK, "not asked: the sample has recorded answers")
         return
-    key = s.openai_api_key.get_secret_value() if s.openai_api_key else "none"  # a local endpoint needs none, the package does
     where = s.openai_base_url or "https://api.openai.com/v1"
     for model in dict.fromkeys(name for name in (s.model, s.fallback_model) if name):
-        with openai.OpenAI(api_key=key, base_url=s.openai_base_url or None, timeout=_TIMEOUT_SECONDS, max_retries=0) as client:
+        with openai_client(s, _TIMEOUT_SECONDS) as client:
             try:
                 client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Answer with the one word OK."}])
             except openai.OpenAIError as error:
@@ -84,8 +83,7 @@ def _embeddings(this: Installation) -> Iterator[Finding]:
         return
     prices, budget = PriceTable.load(s.prices_file), Budget(s.budget_per_run_usd, s.budget_per_month_usd)
     require_price(s.embedding_model, prices, budget)
-    key = s.openai_api_key.get_secret_value() if s.openai_api_key else "none"
-    with openai.OpenAI(api_key=key, base_url=s.openai_base_url or None, timeout=_TIMEOUT_SECONDS, max_retries=0) as client:
+    with openai_client(s, _TIMEOUT_SECONDS) as client:
         try:
             length = len(client.embeddings.create(model=s.embedding_model, input=["OK"], encoding_format="float").data[0].embedding)
         except openai.OpenAIError as error:

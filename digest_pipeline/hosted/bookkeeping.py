@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from datetime import date, datetime
 from typing import Any
 
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.cache.protocol import ResponseCache
-from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState
+from digest_pipeline.translation.cache.records import BatchRecord, BatchState
 from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, endpoint_name
 
 BATCHES, ENDPOINTS = "answers/batches", "answers/endpoints"
@@ -26,7 +25,8 @@ def write_bookkeeping(storage: Storage, store: ResponseCache, settings: Settings
     """Brings the files up to date; a batch that has ended since keeps its file, which says so."""
     open_now = {batch.token: batch for batch in store.open_batches()}
     for token, batch in open_now.items():
-        _write(storage, f"{BATCHES}/{token}.json", {**dataclasses.asdict(batch), "endpoint": _hash(batch.endpoint)})
+        items = [item.to_json() for item in batch.items]
+        _write(storage, f"{BATCHES}/{token}.json", {**batch.to_json(), "items": items, "endpoint": _hash(batch.endpoint)})
     for name in storage.names(BATCHES):
         if name.removesuffix(".json") not in open_now:
             _write(storage, f"{BATCHES}/{name}", {"state": BatchState.CLOSED})
@@ -41,17 +41,12 @@ def take_in_bookkeeping(storage: Storage, store: ResponseCache, settings: Settin
     for name in storage.names(BATCHES):
         row = json.loads(storage.read_text(f"{BATCHES}/{name}"))
         if row["state"] != BatchState.CLOSED and row["token"] not in known and row["endpoint"] == _hash(_endpoint(settings)):
-            batch = _batch({**row, "endpoint": _endpoint(settings)})
+            batch = BatchRecord.from_json({**row, "endpoint": _endpoint(settings)}, row["items"])
             if store.prepare_batch(dataclasses.replace(batch, state=BatchState.PREPARING)).items:
                 store.update_batch(batch.token, state=batch.state, batch_id=batch.batch_id, file_id=batch.file_id, outcome=batch.outcome)
     for model in _models(settings):
         if storage.exists(path := _endpoint_file(settings, model)) and not store.endpoint_memory(_endpoint(settings), model):
             store.remember_endpoint(_endpoint(settings), model, json.loads(storage.read_text(path)))
-
-
-def _batch(row: dict[str, Any]) -> BatchRecord:
-    items = tuple(BatchItem(**{**item, "listing_date": date.fromisoformat(item["listing_date"])}) for item in row["items"])
-    return BatchRecord(**{**row, "state": BatchState(row["state"]), "created_at_utc": datetime.fromisoformat(row["created_at_utc"]), "items": items})
 
 
 def _models(settings: Settings) -> list[str]:
@@ -71,8 +66,4 @@ def _hash(text: str) -> str:
 
 
 def _write(storage: Storage, path: str, content: dict[str, Any]) -> None:
-    storage.write_if_changed(path, json.dumps(content, default=_plain, ensure_ascii=False, sort_keys=True).encode())
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+    storage.write_if_changed(path, json.dumps(content, ensure_ascii=False, sort_keys=True).encode())

@@ -32,10 +32,9 @@ TRIES = 6
 _TRACKING = f"refs/digest/{BRANCH}"
 _SECONDS = 900.0
 _IDENTITY = {
-    "GIT_AUTHOR_NAME": "arXiv digest",
-    "GIT_AUTHOR_EMAIL": "digest@users.noreply.invalid",
-    "GIT_COMMITTER_NAME": "arXiv digest",
-    "GIT_COMMITTER_EMAIL": "digest@users.noreply.invalid",
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "arXiv digest"), ("EMAIL", "digest@users.noreply.invalid"))
 }
 KEPT = (
     "raw",
@@ -101,17 +100,14 @@ class DataBranch:
         if commit is None or not self._git("ls-tree", "--name-only", commit):
             return 0
         with tempfile.TemporaryFile() as archive:
-            self._run(["archive", "--format=tar", commit], stdout=archive)
+            self._git("archive", "--format=tar", commit, stdout=archive)
             archive.seek(0)
             with tarfile.open(fileobj=archive) as files:
                 return sum(self._lay(files, member) for member in files)
 
     def _lay(self, files: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
-        target = self.data / member.name
-        if not member.isfile() or ".." in Path(member.name).parts or not _belongs(member.name) or (target.exists() and _is_changed(target)):
-            return False
-        content = files.extractfile(member)
-        if content is None:
+        target, content = self.data / member.name, files.extractfile(member) if member.isfile() else None
+        if content is None or ".." in Path(member.name).parts or not _belongs(member.name) or (target.exists() and _is_changed(target)):
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.read())
@@ -188,10 +184,8 @@ class DataBranch:
         )
         if result.returncode == 0:
             return True
-        said = result.stdout.decode(errors="replace") + result.stderr.decode(errors="replace")
-        if any(
-            words in said for words in ("stale info", "fetch first", "non-fast-forward", "failed to lock", "cannot lock ref", "[remote rejected]")
-        ):
+        said = (result.stdout + result.stderr).decode(errors="replace")
+        if any(words in said for words in _HAS_MOVED):
             return False
         raise HostedStateError(f"{BRANCH} cannot be pushed: {self._safe(said.strip())[-300:]}", hint=_PUSH_HINT)
 
@@ -205,20 +199,16 @@ class DataBranch:
 
     # -- git --------------------------------------------------------------------------------------
 
-    def _git(self, *arguments: str, said: str = "", environ: Mapping[str, str] | None = None) -> str:
-        return self._run(list(arguments), said=said, environ=environ).stdout.decode()
-
-    def _run(
-        self, arguments: list[str], *, said: str = "", environ: Mapping[str, str] | None = None, stdout: int | IO[bytes] = subprocess.PIPE
-    ) -> subprocess.CompletedProcess[bytes]:
+    def _git(self, *arguments: str, said: str = "", environ: Mapping[str, str] | None = None, stdout: int | IO[bytes] = subprocess.PIPE) -> str:
+        """What git printed; empty where that goes to the file `stdout`."""
         result = self._try(arguments, said=said, environ=environ, stdout=stdout)
         if result.returncode:
             reason = self._safe(result.stderr.decode(errors="replace").strip())[-300:]
             raise HostedStateError(f"git {arguments[0]} failed: {reason}", hint="see that this is a clone whose remote `origin` can be read")
-        return result
+        return (result.stdout or b"").decode()
 
     def _try(
-        self, arguments: list[str], *, said: str = "", environ: Mapping[str, str] | None = None, stdout: int | IO[bytes] = subprocess.PIPE
+        self, arguments: Sequence[str], *, said: str = "", environ: Mapping[str, str] | None = None, stdout: int | IO[bytes] = subprocess.PIPE
     ) -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(  # noqa: S603 - git with arguments of this module
@@ -247,6 +237,7 @@ class DataBranch:
         return text.replace(self.token, "***") if self.token else text
 
 
+_HAS_MOVED = ("stale info", "fetch first", "non-fast-forward", "failed to lock", "cannot lock ref", "[remote rejected]")
 _PUSH_HINT = "the job needs `contents: write`; in a fork see Settings → Actions → General → Workflow permissions, and rules for branches"
 
 

@@ -133,7 +133,7 @@ def _github_pages(repository: str) -> str:
 def annotate(level: str, message: str, title: str = "") -> None:
     """Shows a sentence on the run's page; `level` is `notice`, `warning` or `error`. Elsewhere a line on standard error."""
     if os.environ.get("GITHUB_ACTIONS"):
-        about = f" title={_property(title)}" if title else ""
+        about = f" title={_data(title).replace(':', '%3A').replace(',', '%2C')}" if title else ""
         print(f"::{level}{about}::{_data(message)}", flush=True)
     else:
         print(f"{'✗' if level == 'error' else '!'} {title + ': ' if title else ''}{message}", file=sys.stderr, flush=True)
@@ -141,10 +141,6 @@ def annotate(level: str, message: str, title: str = "") -> None:
 
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def set_output(name: str, value: str) -> None:

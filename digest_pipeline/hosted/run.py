@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from digest_pipeline.arxiv.late_papers import days_to_look_back, papers_that_turned_up
 from digest_pipeline.calendar import EASTERN, load_calendar, newest_listing_day
-from digest_pipeline.clients import digest_options, listing_fetcher
+from digest_pipeline.clients import digest_options, listing_fetcher, openai_client
 from digest_pipeline.errors import DigestError, EndpointConfigurationError, HostedStateError, SettingsError
 from digest_pipeline.hosted.bookkeeping import take_in_bookkeeping, write_bookkeeping
 from digest_pipeline.hosted.branch import DataBranch
@@ -143,13 +143,8 @@ class HostedData:
     def segments(self) -> SegmentWriter:
         return SegmentWriter(self.storage)
 
-    @contextmanager
-    def answers(self) -> Iterator[ResponseCache]:
-        store = open_cache(self.settings.answers_root, self.now)
-        try:
-            yield store
-        finally:
-            store.close()
+    def answers(self) -> AbstractContextManager[ResponseCache]:
+        return closing(open_cache(self.settings.answers_root, self.now))
 
     def restore(self) -> tuple[int, int]:
         """Files laid out and answers taken in; zeros on the first run of all."""
@@ -276,12 +271,14 @@ def _make_days(data: HostedData, report: RunReport, days: Sequence[date], budget
         report.days[-1] = result
         report.write(data.storage)
         left = None if left is None else left - result.cost_usd
-        following = days[number + 1 :]
-        if following and left is not None and (left <= 0 or deferred_papers(data.storage, data.settings, day)):
-            report.stopped = f"the budget of ${budget_usd:g} is spent: {len(following)} days from {following[0]} to {following[-1]} were not begun"
+        if not (following := days[number + 1 :]):
             return
-        if following and stops:
-            report.stopped = f"{len(following)} days from {following[0]} to {following[-1]} were not begun: they would meet the same"
+        not_begun = f"{len(following)} days from {following[0]} to {following[-1]} were not begun"
+        if left is not None and (left <= 0 or deferred_papers(data.storage, data.settings, day)):
+            report.stopped = f"the budget of ${budget_usd:g} is spent: {not_begun}"
+            return
+        if stops:
+            report.stopped = f"{not_begun}: they would meet the same"
             return
 
 
@@ -347,8 +344,7 @@ def require_working_key(settings: Settings) -> None:
     model that is refused; what time may mend is left to the run."""
     import openai
 
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"  # a local endpoint needs none, the package does
-    with openai.OpenAI(api_key=key, base_url=settings.openai_base_url or None, timeout=_ENDPOINT_SECONDS, max_retries=0) as client:
+    with openai_client(settings, _ENDPOINT_SECONDS) as client:
         try:
             client.chat.completions.create(model=settings.model, messages=[{"role": "user", "content": "Answer with the one word OK."}])
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
