@@ -59,7 +59,8 @@ def parse_answer(request: PromptRequest, text: str) -> Answer | QualityFlag:
         texts[name] = _with_tex_put_back(value, request)
         if swallowed := _swallowed(texts[name]):
             return QualityFlag(FlagCode.CONTROL_CHARACTER, f"{name}: a backslash was lost before “{swallowed}”")
-    return Answer(**{name: _tidy(name, value) for name, value in texts.items()})
+    # on one line, except the abstract, whose paragraphs are kept
+    return Answer(**{name: value.strip() if name == "translated_abstract" else " ".join(value.split()) for name, value in texts.items()})
 
 
 def is_readable(text: str, names: Sequence[str]) -> bool:
@@ -94,8 +95,3 @@ def _swallowed(value: str) -> str | None:
         ):
             return match[2]
     return next((f"U+{ord(character):04X}" for character in value if character in "\f\b\a\v\0"), None)
-
-
-def _tidy(name: str, value: str) -> str:
-    """Without surrounding white space; on one line, except the abstract, whose paragraphs are kept."""
-    return value.strip() if name == "translated_abstract" else " ".join(value.split())

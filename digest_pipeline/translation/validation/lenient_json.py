@@ -76,10 +76,8 @@ def _fields_in(text: str, names: Sequence[str], depth: int = 0) -> dict[str, Any
         return _best(list(_candidates(whole, names, depth)), names)
     found, end = _well_formed(text, names, depth)
     if not found:
-        text_with_legal_escapes = _with_legal_escapes(text)
-        if text_with_legal_escapes != text:
-            text = text_with_legal_escapes
-            found, end = _well_formed(text, names, depth)
+        text = _with_legal_escapes(text)
+        found, end = _well_formed(text, names, depth)
     rest = text[end:]
     if _start_of_last(rest, names) is not None:  # another one begins: it is meant, or nothing is
         mended = _mended(rest, names)
@@ -132,10 +130,8 @@ def _candidates(value: Any, names: Sequence[str], depth: int) -> Iterator[dict[s
             return
         for inner in value:
             yield from _candidates(inner, names, depth + 1)
-    elif isinstance(value, str) and re.match(r"\s*(?:```\w*\s*)?[{\[]", value):
-        fields_inside = _fields_in(value, names, depth + 1)
-        if fields_inside:
-            yield fields_inside
+    elif isinstance(value, str) and re.match(r"\s*(?:```\w*\s*)?[{\[]", value) and (inside := _fields_in(value, names, depth + 1)):
+        yield inside
 
 
 def _own_fields(value: dict[Any, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -230,8 +226,7 @@ def _mended(text: str, names: Sequence[str]) -> Any:
     if not _END_OF_OBJECT.search(region):
         return None
     if re.match(r'\{\s*\\"', region):
-        unquoted = _whole_json('"' + region.replace("\n", "\\n") + '"')
-        return unquoted
+        return _whole_json('"' + region.replace("\n", "\\n") + '"')
     legal = _with_legal_escapes(region)
     try:
         value = ast.literal_eval(legal)  # single quotes, None, a trailing comma

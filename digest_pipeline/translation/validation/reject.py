@@ -22,15 +22,10 @@ from digest_pipeline.translation.validation.answer import Answer
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 
 _SHORTEST_TEXT_WITH_A_RATIO = 80  # characters; below it, one name more or less is a large part of the whole
-
 _TITLE_ALLOWANCE = 40  # characters that a short title's translation may have beyond the ratio
-
 _FEWEST_WORDS_TO_JUDGE = 4  # a title of fewer words may be all names, and stay as it is
-
 _FEWEST_SMALL_WORDS = 3  # fewer articles and prepositions than this tell nothing about a language
-
 _LONGEST_EXAMINED = 20_000  # characters looked at for repetition; a longer text is rejected for its length anyway
-
 _ENGLISH_RUN = 12  # words of unbroken Latin letters in a Han, kana or Hangul text: a sentence left untranslated
 
 
@@ -149,6 +144,10 @@ def _in_each_field(code: FlagCode, find: Callable[[PromptRequest, str, str], str
     return check
 
 
+def _pattern(pattern: re.Pattern[str]) -> Callable[[PromptRequest, str, str], str | None]:
+    return lambda request, _name, text: not_in_source(request, pattern, text)
+
+
 def not_in_source(request: PromptRequest, pattern: re.Pattern[str], text: str) -> str | None:
     """The first match in the answer that the paper does not have itself, in quotation marks."""
     source = f"{request.source_title}\n{request.source_abstract}".casefold()
@@ -173,8 +172,7 @@ def _sentences(instructions: str) -> tuple[str, ...]:
 
 
 def _continuation(request: PromptRequest, _name: str, text: str) -> str | None:
-    marks = request.language.boilerplate.continuation + load_language("en").boilerplate.continuation
-    return not_in_source(request, _any_of(marks), text)
+    return not_in_source(request, _any_of(request.language.boilerplate.continuation + load_language("en").boilerplate.continuation), text)
 
 
 @cache
@@ -194,8 +192,7 @@ def _is_odd(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Co") or character in "\ufffd\ufffe\uffff" or is_turning
 
 
-def _escaped(request: PromptRequest, _name: str, text: str) -> str | None:
-    return not_in_source(request, re.compile(r"\\u[0-9a-fA-F]{4}|\\[nt](?![A-Za-z])|&(?:lt|gt|amp|quot|nbsp|#\d+);"), text)
+_ESCAPED = re.compile(r"\\u[0-9a-fA-F]{4}|\\[nt](?![A-Za-z])|&(?:lt|gt|amp|quot|nbsp|#\d+);")
 
 
 def _repetition(request: PromptRequest, _name: str, text: str) -> str | None:
@@ -222,10 +219,6 @@ def _boilerplate(request: PromptRequest, _name: str, text: str) -> str | None:
 _SOURCE_LABEL = re.compile(r"\W*(?:abstract|translat\w*|summar\w*|title)\b[^:]{0,20}:", re.IGNORECASE)
 
 
-def _links(request: PromptRequest, _name: str, text: str) -> str | None:
-    return not_in_source(request, _ADDRESS, text)
-
-
 _ADDRESS = re.compile(
     r"(?:https?|ftp)://[^\s<>\"，。；）]*|(?<![\w.])www\.[A-Za-z0-9.-]+|[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,}"
     r"|(?<![A-Za-z0-9.-])[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.(?:com|org|net|io|edu|gov|dev|app|cn|ru|info|example|test)(?![A-Za-z0-9-])",
@@ -233,12 +226,7 @@ _ADDRESS = re.compile(
 )
 
 
-def _markup(request: PromptRequest, _name: str, text: str) -> str | None:
-    return not_in_source(request, _MARKUP, text)
-
-
 _HTML = "a|abbr|audio|b|base|body|br|button|code|div|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|input|li|link|math|meta|object|ol|p|pre|s|script|span|strong|style|sub|sup|svg|table|t[dhr]|title|u|ul|video"
-
 # Only HTML's own names: papers on agents and reasoning write <thought> and <memory> as words.
 _MARKUP = re.compile(rf"</?(?:{_HTML})(?:[\s/][^<>]{{0,200}})?>|<(?:{_HTML})\s+[\w-]+\s*=|<!--|<!\[CDATA|\]\(|!\[|```|javascript:", re.IGNORECASE)
 
@@ -255,10 +243,10 @@ REJECTING_CHECKS: tuple[Callable[[PromptRequest, Answer], Iterator[QualityFlag]]
     _in_each_field(FlagCode.TEMPLATE_ECHOED, _template),
     _in_each_field(FlagCode.CONTINUATION_MARK, _continuation),
     _in_each_field(FlagCode.CONTROL_CHARACTER, _control_characters),
-    _in_each_field(FlagCode.ESCAPED_TEXT, _escaped),
+    _in_each_field(FlagCode.ESCAPED_TEXT, _pattern(_ESCAPED)),
     _in_each_field(FlagCode.REPETITION, _repetition),
     _in_each_field(FlagCode.BOILERPLATE, _boilerplate),
-    _in_each_field(FlagCode.LINK_INVENTED, _links),
-    _in_each_field(FlagCode.MARKUP_INVENTED, _markup),
+    _in_each_field(FlagCode.LINK_INVENTED, _pattern(_ADDRESS)),
+    _in_each_field(FlagCode.MARKUP_INVENTED, _pattern(_MARKUP)),
     _in_each_field(FlagCode.CHAT_MARK, _chat_marks),
 )

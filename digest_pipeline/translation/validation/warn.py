@@ -15,30 +15,20 @@ from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.reject import not_in_source
 
 _EMPHASIS = re.compile(r"\*\*[^*\n]{1,80}\*\*|^#{1,6}\s", re.MULTILINE)
-
 _TEX = re.compile(r"\\[A-Za-z]{2,}|\\[()\[\]]")
 
 
 def _numbers(request: PromptRequest, answer: Answer, _restored: Answer) -> Iterator[QualityFlag]:
-    if not request.language.is_translated_into:
-        return
-    lost = numbers_and_names.numbers_lost(
-        without_placeholders(request.abstract.text), without_placeholders(answer.translated_abstract), request.language
-    )
-    if lost:
-        yield QualityFlag(FlagCode.NUMBER_LOST, _listed(lost))
-    source = f"{request.source_title} {request.source_abstract}"
-    invented = numbers_and_names.numbers_invented(source, without_placeholders(answer.translated_abstract), request.language)
-    if invented:
-        yield QualityFlag(FlagCode.NUMBER_INVENTED, _listed(invented))
-
-
-def _numbers_of_the_tldr(request: PromptRequest, answer: Answer, _restored: Answer) -> Iterator[QualityFlag]:
     """A TL;DR need not have a number, but has none of its own."""
     source = f"{request.source_title} {request.source_abstract}"
+    if request.language.is_translated_into:
+        translated = without_placeholders(answer.translated_abstract)
+        if lost := numbers_and_names.numbers_lost(without_placeholders(request.abstract.text), translated, request.language):
+            yield QualityFlag(FlagCode.NUMBER_LOST, _listed(lost))
+        if invented := numbers_and_names.numbers_invented(source, translated, request.language):
+            yield QualityFlag(FlagCode.NUMBER_INVENTED, _listed(invented))
     for name, language in (("tldr", request.language), ("tldr_en", load_language("en"))):
-        invented = numbers_and_names.numbers_invented(source, without_placeholders(getattr(answer, name)), language)
-        if invented:
+        if invented := numbers_and_names.numbers_invented(source, without_placeholders(getattr(answer, name)), language):
             yield QualityFlag(FlagCode.NUMBER_INVENTED, f"{name}: {_listed(invented)}")
 
 
@@ -57,8 +47,7 @@ def _names(request: PromptRequest, answer: Answer, restored: Answer) -> Iterator
 
 
 def _tldr(request: PromptRequest, answer: Answer, _restored: Answer) -> Iterator[QualityFlag]:
-    english = load_language("en")
-    for name, language in (("tldr", request.language), ("tldr_en", english)):
+    for name, language in (("tldr", request.language), ("tldr_en", load_language("en"))):
         text = getattr(answer, name)
         count = numbers_and_names.sentences(text, language.punctuation.sentence_enders)
         if count > 1:
@@ -100,7 +89,6 @@ def _listed(values: list[str]) -> str:
 
 WARNING_CHECKS: tuple[Callable[[PromptRequest, Answer, Answer], Iterator[QualityFlag]], ...] = (
     _numbers,
-    _numbers_of_the_tldr,
     _names,
     _tldr,
     _glossary,
