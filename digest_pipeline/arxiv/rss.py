@@ -166,7 +166,8 @@ def split_authors(names: str) -> list[str]:
 
 def _author(person: str) -> tuple[str, str]:
     """Name and affiliation; the latter is what stands in the groups of parentheses that end it."""
-    text, notes = _plain_name(person), list[str]()
+    # the feed writes accents in TeX (`Ors\'o Ill\'es`), the API in Unicode; a name is read the same from both
+    text, notes = str(_NAMES_FROM_TEX.latex_to_text(person)).strip() if "\\" in person else person.strip(), list[str]()
     while text.endswith(")") and (opening := _opening_of_last_group(text)):
         notes.insert(0, text[opening + 1 : -1])
         text = text[:opening].strip()
@@ -181,11 +182,6 @@ def _opening_of_last_group(text: str) -> int:
         if not depth:
             return place
     return 0
-
-
-def _plain_name(person: str) -> str:
-    """The feed writes accents in TeX (`Ors\\'o Ill\\'es`), the API in Unicode; a name is read the same from both."""
-    return str(_NAMES_FROM_TEX.latex_to_text(person)).strip() if "\\" in person else person.strip()
 
 
 def without_boilerplate(description: str) -> str:

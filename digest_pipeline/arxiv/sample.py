@@ -31,7 +31,9 @@ def keep_sample(day: date, raw: RawStore, calendar: ListingCalendar, now: dateti
             hint="set OPENAI_API_KEY or OPENAI_BASE_URL to fetch other days live",
         )
     kept = raw.manifest(day)
-    if kept is not None and {file.sha256 for file in kept.files} == {_sha256(body) for body in (sample.feed_bytes(), sample.api_bytes())}:
+    if kept is not None and {file.sha256 for file in kept.files} == {
+        hashlib.sha256(body).hexdigest() for body in (sample.feed_bytes(), sample.api_bytes())
+    }:
         return kept
     files = (
         raw.keep_file(day, "rss", RawResponse("sample:rss.xml", now, 200, sample.feed_bytes())),
@@ -41,7 +43,3 @@ def keep_sample(day: date, raw: RawStore, calendar: ListingCalendar, now: dateti
     manifest = RawManifest(day, True, Evidence.RSS, files, block=(new[0], new[-1]), feed_categories=sample.CATEGORIES)
     raw.keep(manifest, now=now)
     return manifest
-
-
-def _sha256(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()

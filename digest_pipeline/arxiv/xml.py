@@ -8,6 +8,7 @@ that declares entities of its own: nothing outside the document is ever read, an
 from __future__ import annotations
 
 import contextlib
+import html
 import html.entities
 import re
 from xml.etree.ElementTree import Element, ParseError  # types only; parsing goes through defusedxml
@@ -42,7 +43,7 @@ def read_xml(body: bytes) -> Element | None:
     if doctype is not None and "<!ENTITY" in (doctype["inside"] or "").upper():
         return None
     try:
-        return _strictly(_mended(_DOCTYPE.sub("", text, count=1)).encode("utf-8"))
+        return _strictly(_SLIP.sub(_meant, _FORBIDDEN.sub(" ", _DOCTYPE.sub("", text, count=1))).encode("utf-8"))
     except (ParseError, DefusedXmlException, ValueError):
         return None
 
@@ -64,14 +65,10 @@ def _decoded(body: bytes) -> str:
     return body.decode("cp1252", errors="replace")
 
 
-def _mended(text: str) -> str:
-    return _SLIP.sub(_meant, _FORBIDDEN.sub(" ", text))
-
-
 def _meant(slip: re.Match[str]) -> str:
     if slip["name"]:
         character = html.entities.html5.get(f"{slip['name']};")
-        return slip[0] if slip["name"] in _XML_NAMES else f"&amp;{slip['name']};" if character is None else _written(character)
+        return slip[0] if slip["name"] in _XML_NAMES else f"&amp;{slip['name']};" if character is None else html.escape(character, quote=False)
     if slip["decimal"] or slip["hex"]:
         number = int(slip["decimal"] or slip["hex"], 10 if slip["decimal"] else 16)
         return " " if number > 0x10FFFF or _FORBIDDEN.match(chr(number)) else slip[0]
@@ -80,7 +77,3 @@ def _meant(slip: re.Match[str]) -> str:
     if slip["less"]:
         return "&lt;"
     return f"<{slip['void']}/>" if slip["void"] else slip[0]
-
-
-def _written(characters: str) -> str:
-    return characters.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

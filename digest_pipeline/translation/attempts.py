@@ -86,6 +86,11 @@ class UsageTotals:
         self.cost_usd += answer.cost_usd or 0.0
         self.unpriced_answers += answer.cost_usd is None
 
+    @property
+    def known_cost_usd(self) -> float | None:
+        """None where an answer's price is unknown."""
+        return None if self.unpriced_answers else self.cost_usd
+
 
 class PaperAttempts:
     """Asks for one task at a time per caller; any number of callers within one event loop."""
@@ -137,8 +142,10 @@ class PaperAttempts:
         if not self.given_up or self.translator.has_translated or self.kept_answers() >= len(self.given_up):
             return
         is_fault_of_answering = all(flag.code in _FAULTS_OF_ANSWERING for reasons in self.given_up for flag in reasons)
-        if len(self.given_up) < FEWEST_TO_BLAME_THE_ENDPOINT and (not is_fault_of_answering or self._has_answered_well_before()):
-            return
+        if len(self.given_up) < FEWEST_TO_BLAME_THE_ENDPOINT:
+            memory = self.translator.store.endpoint_memory(self.translator.endpoint, self.translator.model)
+            if not is_fault_of_answering or memory.get("schema_proven"):  # it has answered well before
+                return
         self.is_stopping = True
         seen = ", ".join(f"{count} × {fault}" for fault, count in self._faults.most_common(3)) or str(self.given_up[-1][0])
         start = f"; the last began {self._last_rejected!r}" if self._last_rejected else ""
@@ -146,10 +153,6 @@ class PaperAttempts:
             f"none of {len(self.given_up)} papers could be translated by {self.translator.model}: of the answers were {seen}{start}",
             hint="see “Ways of answering” in docs/translation.md, then another model or endpoint (DIGEST_MODEL, OPENAI_BASE_URL)",
         )
-
-    def _has_answered_well_before(self) -> bool:
-        memory = self.translator.store.endpoint_memory(self.translator.endpoint, self.translator.model)
-        return bool(memory.get("schema_proven"))
 
     async def _ask_model(
         self, task: TranslationTask, model: str, key: str, most_alike: int, most: int
@@ -159,7 +162,7 @@ class PaperAttempts:
         most_tokens, cuts, rejections = most_output_tokens(task.prompt), 0, 0
         by_reason: Counter[FlagCode] = Counter()
         while True:
-            request = self._chat_request(task, model, messages, most_tokens)
+            request = ChatRequest(task.prompt, messages, model, task.about, TEMPERATURE, most_tokens, self.translator.request_timeout_seconds)
             result, answer, stored = await self._exchange(task, key, request)
             if result.texts is not None:
                 return result_of(result, stored, from_cache=False)
@@ -182,9 +185,6 @@ class PaperAttempts:
         asked = f", asked for as {answer.response_format.name.lower()}" if answer.response_format is not None else ""
         self._faults[f"{flag.code} ({flag.code.checks}{asked})"] += 1
         self._last_rejected = " ".join(answer.text.split())[:80]
-
-    def _chat_request(self, task: TranslationTask, model: str, messages: Sequence[Message], most_tokens: int) -> ChatRequest:
-        return ChatRequest(task.prompt, messages, model, task.about, TEMPERATURE, most_tokens, self.translator.request_timeout_seconds)
 
     # -- one request, with its retries ----------------------------------------------------------------
 

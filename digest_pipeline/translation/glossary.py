@@ -43,15 +43,9 @@ def terms_not_followed(language: Language, sent: Mapping[str, str], translation:
 def _stands_in(wording: str, folded_text: str) -> bool:
     """Whole words for scripts without endings; elsewhere each word up to its ending (réseau, réseaux; neuronale, neuronalen)."""
     folded = wording.casefold()
-    return folded in folded_text or (_is_latin(folded) and all(_stem(word) in folded_text for word in folded.split()))
-
-
-def _is_latin(word: str) -> bool:
-    return all(ord(letter) < 0x250 for letter in word if letter.isalpha())
-
-
-def _stem(word: str) -> str:
-    return word[: max(_SHORTEST_STEM, len(word) - _LONGEST_ENDING)]
+    is_latin = all(ord(letter) < 0x250 for letter in folded if letter.isalpha())
+    stems = (word[: max(_SHORTEST_STEM, len(word) - _LONGEST_ENDING)] for word in folded.split())
+    return folded in folded_text or (is_latin and all(stem in folded_text for stem in stems))
 
 
 @cache

@@ -13,8 +13,8 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
@@ -29,9 +29,10 @@ from digest_pipeline.translation.llm.session import Session
 from digest_pipeline.translation.outcome import Progress, TranslationOutcome
 from digest_pipeline.translation.prompts import build_request
 from digest_pipeline.translation.reservations import BudgetReached, Stopping
-from digest_pipeline.translation.tasks import TranslationResult, TranslationTask, chunked, keys_of, result_of, validate_cached
+from digest_pipeline.translation.tasks import TranslationResult, TranslationTask, chunked, keys_of, result_of
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
+from digest_pipeline.translation.validation.validate import validate
 
 log = logging.getLogger(__name__)
 
@@ -64,26 +65,19 @@ def translate_papers(
     return outcome
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        papers: Sequence[Paper],
-        languages: Sequence[Language],
-        translator: Translator,
-        session: Session,
-        ranks: Mapping[str, int],
-        chosen: Collection[str] | None,
-        progress: Callable[[Progress], None],
-    ) -> None:
-        self._papers = papers
-        self._languages = languages
-        self._translator = translator
-        self._session = session
-        self._ranks = ranks
-        self._chosen = chosen
-        self._report = progress
-        self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(papers) for language in languages}
-        self._total = len(papers) * len(languages)
+    _papers: Sequence[Paper]
+    _languages: Sequence[Language]
+    _translator: Translator
+    _session: Session
+    _ranks: Mapping[str, int]
+    _chosen: Collection[str] | None
+    _report: Callable[[Progress], None]
+
+    def __post_init__(self) -> None:
+        self._rows: dict[str, list[Summary | None]] = {language.tag: [None] * len(self._papers) for language in self._languages}
+        self._total = len(self._papers) * len(self._languages)
         self._open: dict[str, TranslationTask] = {}
         """Tasks not resolved yet, by key."""
         self._waiting: dict[str, TranslationTask] = {}
@@ -95,20 +89,14 @@ class _Run:
         self._new_quarantines: list[Quarantine] = []
 
     async def go(self) -> TranslationOutcome:
-        async with self._tools() as (attempts, threads):
-            self._attempts, self._threads = attempts, threads
+        self._threads = threads = StoreThreads(self._translator.store, self._translator.store_patience_seconds)
+        try:
+            self._attempts = attempts = PaperAttempts(self._translator, self._session, threads)
             attempts.few_are_left, attempts.kept_answers = self._few_are_left, lambda: self._kept
             self._quarantined_today = await threads.call(self._translator.store.quarantined, self._today())
             await self._work()
             attempts.raise_if_the_endpoint_is_at_fault()
             await threads.call(self._translator.store.quarantine, self._new_quarantines)
-        return self._outcome(attempts.totals)
-
-    @contextlib.asynccontextmanager
-    async def _tools(self) -> AsyncIterator[tuple[PaperAttempts, StoreThreads]]:
-        threads = StoreThreads(self._translator.store, self._translator.store_patience_seconds)
-        try:
-            yield PaperAttempts(self._translator, self._session, threads), threads
         finally:
             try:
                 await threads.finish_keeping()
@@ -116,6 +104,7 @@ class _Run:
                     await threads.call(self._translator.store.release, list(self._open))
             finally:
                 threads.shut_down()
+        return self._outcome(attempts.totals)
 
     # -- the pool -------------------------------------------------------------------------------------
 
@@ -134,32 +123,25 @@ class _Run:
             await asyncio.wait([end, *tasks], return_when=asyncio.FIRST_COMPLETED)  # the tasks end only by failing
         finally:  # after a failure, and where the run is told to stop
             try:
-                await self._let_the_paid_arrive(tasks)
+                self._attempts.is_stopping = True  # nothing new starts; requests under way get a moment, for they may be paid
+                under_way = [task for task in tasks if task in self._attempts.under_way and not task.done()]
+                if under_way:
+                    await asyncio.wait(under_way, timeout=self._translator.grace_seconds)
             finally:
                 for task in (end, *tasks):
                     task.cancel()
                 await asyncio.gather(end, *tasks, return_exceptions=True)
         _raise_worst(tasks)
 
-    async def _let_the_paid_arrive(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Nothing new starts; requests under way get a moment, for they may be paid."""
-        self._attempts.is_stopping = True
-        under_way = [task for task in tasks if task in self._attempts.under_way and not task.done()]
-        if under_way:
-            await asyncio.wait(under_way, timeout=self._translator.grace_seconds)
-
     async def _open_gate(self, gate: asyncio.Event) -> None:
         """The first request goes ahead of the others: a refused key then costs one request."""
         if not self._translator.has_been_answered:
-            await self._first_answer_or_head_start()
+            await self._attempts.first_sent.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._translator.head_start_seconds):  # wait_for would swallow a cancellation of this task
+                    await self._attempts.first_returned.wait()
         gate.set()
         await asyncio.Event().wait()
-
-    async def _first_answer_or_head_start(self) -> None:
-        await self._attempts.first_sent.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._translator.head_start_seconds):  # wait_for would swallow a cancellation of this task
-                await self._attempts.first_returned.wait()
 
     async def _heartbeat(self) -> None:
         while True:
@@ -229,7 +211,7 @@ class _Run:
             answer = answers.get(key)
             if answer is None:
                 continue
-            result = validate_cached(task.prompt, answer)
+            result = validate(task.prompt, answer.raw)  # by today's checks
             if result.is_accepted:
                 return result_of(result, answer, from_cache=True)
             log.info(
@@ -337,8 +319,7 @@ class _Run:
 
     def so_far(self) -> Progress:
         totals = self._attempts.totals
-        cost = None if totals.unpriced_answers else totals.cost_usd
-        return Progress(self._done, self._total, self._reused, totals.requests, cost, len(self._waiting))
+        return Progress(self._done, self._total, self._reused, totals.requests, totals.known_cost_usd, len(self._waiting))
 
     def _outcome(self, totals: UsageTotals) -> TranslationOutcome:
         summaries = {tag: [row for row in rows if row is not None] for tag, rows in self._rows.items()}
@@ -349,7 +330,7 @@ class _Run:
             requests=totals.requests,
             input_tokens=totals.input_tokens,
             output_tokens=totals.output_tokens,
-            cost_usd=None if totals.unpriced_answers else totals.cost_usd,
+            cost_usd=totals.known_cost_usd,
             by_status=dict(Counter(row.status for rows in summaries.values() for row in rows)),
             missing=self._missing,
         )

@@ -19,11 +19,8 @@ T = TypeVar("T")
 
 TEMPERATURE = 0.2
 """Asked for where the model takes one. Part of an answer's key, as `sampling`."""
-
 SAMPLING = f"temperature={TEMPERATURE}"
-
 _LEAST_OUTPUT_TOKENS = 600
-
 _OUTPUT_TOKENS_PER_CHARACTER = 1.0  # two to three times what a translation takes: a runaway answer is cut before it costs much
 _CODES_OF_A_TORN_ANSWER = frozenset([FlagCode.ANSWER_BLANK, FlagCode.ANSWER_UNREADABLE, FlagCode.FIELD_MISSING])
 
@@ -113,11 +110,6 @@ def sum_or_unknown(costs: Sequence[float | None]) -> float | None:
     """None where any is unknown."""
     known = [cost for cost in costs if cost is not None]
     return sum(known) if len(known) == len(costs) else None
-
-
-def validate_cached(prompt: PromptRequest, answer: CachedAnswer) -> ValidationResult:
-    """A kept answer under today's checks."""
-    return validate(prompt, answer.raw)
 
 
 def validate_answer(prompt: PromptRequest, answer: ChatAnswer) -> ValidationResult:

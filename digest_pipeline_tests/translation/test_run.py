@@ -15,7 +15,7 @@ import pytest
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError, EndpointUnavailable, SettingsError
 from digest_pipeline.models import SummaryStatus
-from digest_pipeline.translation import attempts, tasks
+from digest_pipeline.translation import attempts, run
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.cache.sqlite import SqliteCache
 from digest_pipeline.translation.forecast import forecast_papers
@@ -178,8 +178,8 @@ def test_a_kept_answer_that_a_tighter_check_rejects_is_asked_again(endpoint: Fak
             judged.append(text)
             return ValidationResult(None, (QualityFlag(FlagCode.REPETITION, "newly found"),), ()) if len(judged) == 1 else real_validate(prompt, text)
 
-        real_validate = tasks.validate
-        monkeypatch.setattr(tasks, "validate", stricter)
+        real_validate = run.validate
+        monkeypatch.setattr(run, "validate", stricter)
         outcome = translate_papers(papers(2), [ZH], translator)
         assert all_translated(outcome)
         assert sorted(row.from_cache for row in outcome.summaries["zh"]) == [False, True]

@@ -101,8 +101,7 @@ class ObjectStoreCache(ResponseCache):
         return sorted(map(_rejected, rows), key=lambda pair: pair[0].answered_at_utc)
 
     def every_answer(self) -> Iterator[CachedAnswer]:
-        for row in self._rows_below("good"):
-            yield CachedAnswer.from_json(row)
+        yield from map(CachedAnswer.from_json, self._rows_below("good"))
 
     def every_rejected(self) -> Iterator[tuple[CachedAnswer, tuple[str, ...]]]:
         yield from map(_rejected, self._rows_below("rejected"))
@@ -138,13 +137,10 @@ class ObjectStoreCache(ResponseCache):
                 continue  # given back between our two calls
             if holder["name"] == self.owner.name:
                 return True
-            if not self._is_void(LeaseOwner(**holder)):
+            owner = self._read(f"owners/{holder['name']}.json")
+            if owner is not None and not is_expired(LeaseOwner(**holder), datetime.fromisoformat(owner["last_beat_utc"]), self._now()):
                 return False
             takeovers += 1
-
-    def _is_void(self, owner: LeaseOwner) -> bool:
-        row = self._read(f"owners/{owner.name}.json")
-        return row is None or is_expired(owner, datetime.fromisoformat(row["last_beat_utc"]), self._now())
 
     def release(self, keys: Sequence[str]) -> None:
         for key in keys:

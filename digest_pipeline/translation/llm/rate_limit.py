@@ -21,9 +21,7 @@ from digest_pipeline.errors import EndpointUnavailable
 log = logging.getLogger(__name__)
 
 _DECREASE = 2 / 3
-
 _CAREFUL_ZONE = 0.9
-
 _CAREFUL_GROWTH = 0.1
 
 
@@ -73,36 +71,29 @@ class AdaptiveRateLimiter:
         try:
             yield _time()
         finally:
-            await self._leave()
+            async with self._room:
+                self._running -= 1
+                self._room.notify_all()
 
     async def _enter(self) -> None:
         while True:
-            await self._sit_out_the_pause()
+            while (left := self._paused_until - _time()) > 0:
+                await asyncio.sleep(left + self._rng.uniform(0, min(self.limits.spread, left)))
             async with self._room:
-                if self._paused_until <= _time() and self._running < self._places:
+                if self._paused_until > _time():
+                    continue
+                places = (
+                    1 if self._failures_beyond_chance >= 0 else max(1, int(self.level))
+                )  # a probe, no queue of them, while it fails for everybody
+                if self._running < places:
                     self._running += 1
                     return
-                if self._paused_until <= _time():
-                    await self._room.wait()
-
-    @property
-    def _places(self) -> int:
-        """One, while the endpoint fails for everybody: a probe, no queue of them."""
-        return 1 if self._failures_beyond_chance >= 0 else max(1, int(self.level))
+                await self._room.wait()
 
     @property
     def _failures_beyond_chance(self) -> int:
         """How many failures in a row lie beyond what single bad requests explain; negative while they may be that."""
         return self._failures_in_a_row - int(2 * self.level + 2)
-
-    async def _sit_out_the_pause(self) -> None:
-        while (left := self._paused_until - _time()) > 0:
-            await asyncio.sleep(left + self._rng.uniform(0, min(self.limits.spread, left)))
-
-    async def _leave(self) -> None:
-        async with self._room:
-            self._running -= 1
-            self._room.notify_all()
 
     # -- what the workers report ----------------------------------------------------------------------
 
@@ -155,8 +146,7 @@ class AdaptiveRateLimiter:
 
     def pause(self, seconds: float) -> None:
         """All workers wait so long, from now; a pause under way is only ever made longer."""
-        now = _time()
-        until = now + seconds
+        until = _time() + seconds
         if until <= self._paused_until:
             return
         self._paused_until = until
