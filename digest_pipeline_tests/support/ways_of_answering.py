@@ -166,6 +166,24 @@ WAYS: dict[str, Way] = {
     "an error inside the choice now and then": now_and_then(
         lambda _: Reply(body={**completion(""), "choices": [{"finish_reason": "error", "message": {"content": ""}, "error": {"code": 502}}]})
     ),
+    "out of resources, with an empty answer, now and then": now_and_then(
+        lambda _: Reply(body=completion("", finish_reason="insufficient_system_resource"))  # DeepSeek; Zhipu's network_error likewise
+    ),
+    "words for people with 200 now and then": now_and_then(lambda _: Reply(body=b"upstream connect error or disconnect/reset before headers")),
+    "no thinking without streaming, in Chinese": unless(
+        lambda body: not body["stream"] and body.get("enable_thinking") is not False,
+        error(400, "parameter.enable_thinking必须设置为false才能进行非流式调用", "invalid_parameter_error"),
+    ),
+    "no thinking without streaming": unless(
+        lambda body: not body["stream"] and body.get("enable_thinking") is not False,
+        error(400, "parameter.enable_thinking must be set to false for non-streaming calls", "invalid_parameter_error"),
+    ),
+    "no role but two": unless(
+        lambda body: body["messages"][0]["role"] == "system", error(400, "Only user and assistant roles are supported!", "BadRequestError")
+    ),
+    "a role that is invalid": unless(
+        lambda body: body["messages"][0]["role"] == "system", error(400, "invalid params, invalid message role: system (2013)", "bad_request_error")
+    ),
     "nothing at all with 200 now and then": now_and_then(lambda _: Reply(body=b"")),
     "keys in Chinese": text(_chinese_keys),
     "curly quotes": text(lambda a, _: a.replace('": "', "”: “").replace('", "', "”, “").replace('{"', "{“").replace('"}', "”}")),

@@ -122,6 +122,26 @@ def test_a_model_that_thinks_beyond_its_limit_is_given_more_tokens(field: str, e
     assert {asked.format for asked in endpoint.asked} == {"json_schema"}
 
 
+@pytest.mark.parametrize("word", ["content_filter", "PROHIBITED_CONTENT", "content_filter: RECITATION", "SAFETY", "sensitive"])
+def test_a_paper_that_a_filter_stops_is_not_asked_for_again_and_says_nothing_of_the_format(word: str, endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    stopped = ("Harvest2:", "Harvest3:", "Harvest4:")
+    endpoint.behave = lambda asked: Reply(body=completion(None, finish_reason=word)) if asked.title.startswith(stopped) else None
+    with translator_for(endpoint.url, tmp_path, at_once=1) as translator:
+        rows = translate_papers(papers(9), [ZH], translator).summaries["zh"]
+    assert [row.is_translated for row in rows] == [True, False, False, False] + [True] * 5
+    assert "content_filter" in rows[1].flags[0]
+    assert endpoint.requests == 9
+    assert {asked.format for asked in endpoint.asked} == {"json_schema"}
+
+
+def test_a_refusal_in_a_field_of_its_own_is_shown_where_nothing_else_came(endpoint: FakeOpenAI, tmp_path: Path) -> None:
+    body = completion(None)
+    body["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "I cannot help with orchards."}
+    endpoint.behave = lambda _: Reply(body=body)
+    with translator_for(endpoint.url, tmp_path) as translator, pytest.raises(EndpointConfigurationError, match="I cannot help with orchards"):
+        translate_papers(papers(3), [ZH], translator)
+
+
 # -- limits and empty purses ----------------------------------------------------------------------------
 
 QUOTA_WORDS = "You exceeded your current quota, please check your plan and billing details."

@@ -30,7 +30,10 @@ class ResponseFormat(IntEnum):
 
 _TOKEN_FIELDS = ("max_completion_tokens", "max_tokens", "")
 _LARGEST_OUTPUT_FACTOR = 16.0
-_AGAINST_THINKING: tuple[Mapping[str, Any], ...] = tuple({"reasoning_effort": effort} for effort in ("minimal", "none", "low"))
+_AGAINST_THINKING: tuple[Mapping[str, Any], ...] = (
+    *({"reasoning_effort": effort} for effort in ("minimal", "none", "low")),
+    {"enable_thinking": False},
+)  # new ones at the end: how many were refused is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,12 @@ class ModelCapabilities:
         words = words.lower()
         if not self.joins_system and any(phrase in words for phrase in _NO_SYSTEM):
             return replace(self, joins_system=True)
-        if not self.omits_stream and "stream" in words:
+        if "enable_thinking" in words and "enable_thinking" not in self.reasoning:  # "must be set to false for non-streaming calls"
+            thinking = replace(self, thinks=True)
+            for number in range(self.reasoning_refused, len(thinking._against_thinking)):
+                if "enable_thinking" in thinking._against_thinking[number]:
+                    return replace(thinking, reasoning_refused=number)
+        if not self.omits_stream and ("stream" in words or "流式" in words):
             return replace(self, streams=False, omits_stream=True) if self.streams else replace(self, streams=True)
         if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
             return replace(self, reasoning_refused=self.reasoning_refused + 1)
@@ -179,7 +187,16 @@ class ModelCapabilities:
         )
 
 
-_NO_SYSTEM = ("system role", "system message", "system prompt", "developer instruction", "'system'", "roles must alternate")
+_NO_SYSTEM = (
+    "system role",
+    "system message",
+    "system prompt",
+    "developer instruction",
+    "'system'",
+    "role: system",
+    "roles must alternate",
+    "only user and assistant",
+)
 _KEPT_AS = {"response_format": "rung", "format_works": "schema_proven", "output_factor": "room"}
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "json mode", "structured output", "schema", "grammar", "guided")
 

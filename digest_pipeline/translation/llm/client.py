@@ -27,7 +27,7 @@ from digest_pipeline import __version__
 from digest_pipeline.errors import EndpointConfigurationError
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.capabilities import ModelCapabilities, ResponseFormat
-from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer, parse_body, read_completion
+from digest_pipeline.translation.llm.completion import CONTENT_FILTER, INTERRUPTED, LENGTH, ChatAnswer, parse_body, read_completion
 from digest_pipeline.translation.llm.errors import ParameterRefused, Redactor, Refusal, RequestRejected, TryAgain, error_in
 from digest_pipeline.translation.prompts import Message
 from digest_pipeline.translation.validation.answer import is_readable
@@ -252,8 +252,10 @@ class OpenAIChatClient:
         answer = read_completion(body, request.model, request.fields)
         if answer is None:
             raise TryAgain(f"the endpoint answered {response.status_code} without a choice")
-        if answer.finish_reason == "content_filter" and not answer.text.strip():
+        if answer.finish_reason == CONTENT_FILTER and not answer.text.strip():
             raise RequestRejected("the endpoint refused the paper (content_filter)")
+        if answer.finish_reason == INTERRUPTED and not answer.text.strip():
+            raise TryAgain("the endpoint broke its answer off before the first word")
         limit = int(request.most_output_tokens * capabilities.output_factor) if capabilities.token_field else None
         return answer.asked_as(capabilities.response_format, limit)
 

@@ -15,8 +15,12 @@ from typing import Any, TypeGuard
 from digest_pipeline.translation.llm.capabilities import ResponseFormat
 from digest_pipeline.translation.validation.answer import is_readable
 
-LENGTH = "length"
-_CUT = frozenset(["length", "max_tokens", "max_output_tokens", "model_length", "token_limit"])
+LENGTH, CONTENT_FILTER, INTERRUPTED = "length", "content_filter", "error"
+_ENDS = {
+    LENGTH: ("length", "max_tokens", "max_output_tokens", "model_length", "token_limit"),
+    CONTENT_FILTER: ("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive", "refusal"),  # Gemini, Zhipu
+    INTERRUPTED: ("error", "network_error", "insufficient_system_resource"),  # OpenRouter, Zhipu, DeepSeek
+}
 _NEAR_THE_LIMIT = 0.95
 _WRAPPERS = ("data", "result", "response", "completion", "body", "output")
 _DEEPEST = 3
@@ -34,7 +38,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """What came back. `finish_reason` is `length` for an answer that was cut off, in whatever words the endpoint said so."""
+    """What came back. `finish_reason` is `length`, `content_filter` or `error` in whatever words the endpoint said so."""
 
     text: str
     """Where the answer stands, whole; thoughts that came in a field of their own stand behind `<think>`. May be empty."""
@@ -145,7 +149,7 @@ def _texts(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for call in calls if isinstance(calls, list) else []:
         found.append(("a tool call", _arguments(_object(_object(call).get("function")) or _object(call))))
     found.append(("a function call", _arguments(_object(message.get("function_call")))))
-    found.append(("parsed", _text_of(message.get("parsed"))))
+    found += [(name, _text_of(message.get(name))) for name in ("parsed", "refusal")]
     yield from found
     if not any(text.strip() for _, text in found):
         for thoughts in _thoughts(choice):
@@ -180,7 +184,7 @@ def _text_of(content: Any) -> str:
 
 def _finish_reason(choice: Mapping[str, Any]) -> str:
     reason = str(choice.get("finish_reason") or choice.get("stop_reason") or "").lower()
-    return LENGTH if reason in _CUT else reason
+    return next((end for end, words in _ENDS.items() if reason.partition(":")[0] in words), reason)
 
 
 # -- answers that came as events ------------------------------------------------------------------------

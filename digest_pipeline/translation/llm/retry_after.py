@@ -101,15 +101,12 @@ def _seconds_or_date(value: str | None, now: datetime) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str], prefix: str, now: datetime) -> float | None:
-    """Of what is used up, the longest; where nothing says what is, the shortest of what resets."""
-    used_up, all_resets = [], []
-    for kind in ("-requests", "-tokens", ""):
-        reset = _duration(headers.get(f"{prefix}x-ratelimit-reset{kind}"), now)
-        if reset is not None:
-            all_resets.append(reset)
-            if _number(headers.get(f"{prefix}x-ratelimit-remaining{kind}")) == 0:
-                used_up.append(reset)
-    return max(used_up) if used_up else min(all_resets, default=None)
+    """Of what is used up (`-requests`, `-tokens-minute`, …), the longest; where nothing says what is, the shortest of what resets."""
+    start = f"{prefix}x-ratelimit-reset"
+    resets = {name.removeprefix(start): _duration(value, now) for name, value in headers.items() if name.startswith(start)}
+    told = {kind: seconds for kind, seconds in resets.items() if seconds is not None}
+    used_up = [seconds for kind, seconds in told.items() if _number(headers.get(f"{prefix}x-ratelimit-remaining{kind}")) == 0]
+    return max(used_up) if used_up else min(told.values(), default=None)
 
 
 def _duration(value: str | None, now: datetime) -> float | None:

@@ -29,6 +29,7 @@ NOON = datetime(2026, 6, 9, 12, tzinfo=UTC)
         ({"Retry-After": "Tue, 09 Jun 2026 12:01:30 GMT"}, 90),
         ({"Retry-After": "Tue, 09 Jun 2026 11:00:00 GMT"}, 0),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "1m30s"}, 90),
         ({"llm_provider-retry-after": "4"}, 4),
         ({"x-ratelimit-reset-requests": "1s"}, 1),
         ({"x-ratelimit-reset-tokens": "6m0s"}, 360),
@@ -39,6 +40,7 @@ NOON = datetime(2026, 6, 9, 12, tzinfo=UTC)
         ({"x-ratelimit-reset-requests": str(int(NOON.timestamp()) + 12)}, 12),
         ({"x-ratelimit-reset-requests": "2026-06-09T12:00:05Z"}, 5),
         ({"llm_provider-x-ratelimit-reset-tokens": "3s"}, 3),
+        ({"x-ratelimit-reset-requests-day": "33011.4", "x-ratelimit-reset-tokens-minute": "11.4", "x-ratelimit-remaining-tokens-minute": "0"}, 11.4),
     ],
 )
 def test_every_way_of_asking_to_wait_is_read(headers: dict[str, str], seconds: float | None) -> None:
