@@ -117,6 +117,50 @@ def test_the_helm_values_configure_kubernetes_as_dagster_k8s_reads_it() -> None:
     assert made.container_config
 
 
+CLOSED_IN_THE_CHART = {
+    "dagsterWebserver": "replicaCount image nameOverride pathPrefix service workspace env envConfigMaps envSecrets deploymentLabels labels nodeSelector affinity"
+    " tolerations podSecurityContext securityContext resources readinessProbe livenessProbe startupProbe annotations enableReadOnly dbStatementTimeout"
+    " dbPoolRecycle logLevel schedulerName volumeMounts volumes initContainerResources",
+    "dagsterWebserver.service": "type port annotations",
+    "computeLogManager": "type config",
+    "runLauncher": "type config",
+    "runLauncher.config.k8sRunLauncher": "image imagePullPolicy jobNamespace loadInclusterConfig kubeconfigFile envConfigMaps envSecrets envVars volumeMounts"
+    " volumes labels failPodOnRunFailure resources schedulerName securityContext runK8sConfig",
+    "runLauncher.config.k8sRunLauncher.runK8sConfig": "containerConfig podSpecConfig podTemplateSpecMetadata jobSpecConfig jobMetadata",
+    "dagsterDaemon": "enabled image runCoordinator heartbeatTolerance env envConfigMaps envSecrets deploymentLabels labels nodeSelector affinity tolerations"
+    " podSecurityContext securityContext resources livenessProbe readinessProbe startupProbe annotations runMonitoring runRetries sensors schedules"
+    " schedulerName volumeMounts volumes initContainerResources",
+    "dagsterDaemon.runCoordinator": "enabled type config",
+    "concurrency": "enabled pools runs",
+    "concurrency.pools": "defaultLimit granularity opGranularityRunBuffer",
+    "concurrency.runs": "maxConcurrentRuns tagConcurrencyLimits",
+    "retention": "enabled sensor schedule autoMaterialize",
+    "retention.sensor.purgeAfterDays": "skipped success failure started",
+    "telemetry": "enabled",
+}
+"""Objects of Dagster's chart that take these keys and no other: `helm upgrade` fails on one that is misspelt there."""
+
+
+def test_the_helm_values_have_no_key_that_the_chart_refuses() -> None:
+    values = load(DEPLOY / "helm" / "values.yaml")
+    for path, known in CLOSED_IN_THE_CHART.items():
+        given = values
+        for name in path.split("."):
+            given = given[name]
+        assert set(given) <= set(known.split()), path
+    code = values["dagster-user-deployments"]["deployments"][0]
+    assert {"name", "image", "port"} <= set(code)
+    numbers = [
+        values["dagsterWebserver"]["replicaCount"],
+        values["dagsterWebserver"]["service"]["port"],
+        values["postgresql"]["service"]["port"],
+        code["port"],
+    ]
+    assert all(type(number) is int for number in numbers)
+    assert all(type(days) is int for days in values["retention"]["sensor"]["purgeAfterDays"].values())
+    assert values["computeLogManager"]["type"] in ("NoOpComputeLogManager", "S3ComputeLogManager")
+
+
 def test_the_helm_values_meet_arxiv_one_step_at_a_time() -> None:
     values = load(DEPLOY / "helm" / "values.yaml")
     assert values["concurrency"]["pools"]["defaultLimit"] == 1
