@@ -97,6 +97,10 @@ def id_sort_key(arxiv_id: str) -> tuple[int, int, int, str]:
     return 2000 + int(month[:2]), int(month[2:]), int(number), ""
 
 
+NO_ABSTRACT = "(arXiv's record of this paper has no abstract.)"
+"""Stands in an abstract's place, for readers to see."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paper:
     """One paper in one listing: what arXiv announced, as it was worded in the announced version.

@@ -1,6 +1,6 @@
 """How a paper came to its place and its flags: what every kept listing says of it, in words.
 
-What does not live here: the rules themselves (`papers/assemble.py`, `translation/validation/flags.py`).
+What does not live here: the rules themselves (`papers/assemble.py`, `translation/flags.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.models import AnnounceType, Evidence, Paper, Summary, SummaryStatus, id_sort_key
 from digest_pipeline.render.reading import read_papers
 from digest_pipeline.storage import Storage
-from digest_pipeline.translation.validation.flags import FlagCode, code_of
+from digest_pipeline.translation.flags import FlagCode, code_of
 
 _TYPES = {
     AnnounceType.NEW: "new: announced for the first time, its primary category is configured",

@@ -18,10 +18,7 @@ from digest_pipeline.arxiv.atom import UNKNOWN_TIME, ApiRecord
 from digest_pipeline.arxiv.listing import unique_items
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.arxiv.rss import FeedItem
-from digest_pipeline.models import AnnounceType, Evidence, Paper, id_sort_key
-
-NO_ABSTRACT = "(arXiv's record of this paper has no abstract.)"
-"""Stands in its place, for readers to see."""
+from digest_pipeline.models import NO_ABSTRACT, AnnounceType, Evidence, Paper, id_sort_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,6 @@ class Assembled:
     """The papers, newest id first, with what the ledger must know of where they come from."""
 
     papers: tuple[Paper, ...]
-    announced_ids: tuple[str, ...]
     from_feed_text: tuple[str, ...]
     """Ids whose record the API did not know; their row holds the feed's own text."""
     incomplete: tuple[str, ...] = ()
@@ -57,7 +53,7 @@ def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str,
     incomplete = tuple(p.arxiv_id for p in papers if not p.title or not p.abstract or not p.authors)
     papers = [replace(p, title=p.title or f"arXiv:{p.arxiv_id}", abstract=p.abstract or NO_ABSTRACT) for p in papers]
     fallback = tuple(i.arxiv_id for i in items if (i.arxiv_id, i.version) not in records)
-    return Assembled(tuple(papers), tuple(p.arxiv_id for p in papers), fallback, incomplete)
+    return Assembled(tuple(papers), fallback, incomplete)
 
 
 def _with_categories(item: FeedItem, record: ApiRecord | None, manifest: RawManifest) -> FeedItem:

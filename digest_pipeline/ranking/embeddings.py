@@ -27,13 +27,12 @@ from digest_pipeline.errors import DigestError, EmbeddingsUnavailable, EndpointC
 from digest_pipeline.ranking.features import Document
 from digest_pipeline.settings import Settings
 from digest_pipeline.translation.batch.leases import kept_alive
-from digest_pipeline.translation.budget import highest_cost, require_price
+from digest_pipeline.translation.budget import BudgetReached, Reservations, Stopping, highest_cost, require_price
 from digest_pipeline.translation.cache.records import CachedAnswer, Lease
 from digest_pipeline.translation.cache.threads import StoreThreads
 from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, endpoint_name, make_http_client, trusted_certificates
 from digest_pipeline.translation.llm.completion import Usage
 from digest_pipeline.translation.llm.errors import Redactor, Refusal, TryAgain
-from digest_pipeline.translation.reservations import BudgetReached, Reservations, Stopping
 from digest_pipeline.translation.tasks import chunked
 from digest_pipeline.translation.translator import Translator
 

@@ -54,7 +54,7 @@ def formats_markdown() -> str:
     """`docs/formats.md`: every file below the data directory, with the tables' columns."""
     from digest_pipeline.site.exports.jsonl import JSONL_FIELDS
     from digest_pipeline.site.statistics import CSV_COLUMNS
-    from digest_pipeline.translation.validation.flags import FlagCode
+    from digest_pipeline.translation.flags import FlagCode
     from digest_pipeline.weekly.digest import WEEK_VERSION, WEEKS_BEFORE
     from digest_pipeline.weekly.trends import LEAST_EARLIER_WEEKS
 

@@ -25,16 +25,16 @@ from typing import Any
 
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError, EndpointUnavailable
 from digest_pipeline.models import SummaryStatus
-from digest_pipeline.translation.budget import highest_cost
+from digest_pipeline.translation.budget import Reservations, Stopping, highest_cost
 from digest_pipeline.translation.cache.records import CachedAnswer
 from digest_pipeline.translation.cache.threads import StoreThreads
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.llm.client import ChatRequest
 from digest_pipeline.translation.llm.completion import ChatAnswer, Usage
 from digest_pipeline.translation.llm.errors import RequestRejected, TryAgain
 from digest_pipeline.translation.llm.session import Session
 from digest_pipeline.translation.llm.time_limit import RequestTimeLimit
 from digest_pipeline.translation.prompts import Message, build_retry
-from digest_pipeline.translation.reservations import Reservations, Stopping
 from digest_pipeline.translation.tasks import (
     TEMPERATURE,
     TranslationResult,
@@ -45,7 +45,6 @@ from digest_pipeline.translation.tasks import (
     validate_answer,
 )
 from digest_pipeline.translation.translator import Translator
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import ValidationResult
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class MaskedText:
-    """A text with its placeholders. `restore(masked.text, masked.masks) == the source`, for every source."""
+    """A text with its placeholders. `fill_in(masked.text, masked.masks) == the source`, for every source."""
 
     text: str
     masks: tuple[Mask, ...]
@@ -51,14 +51,6 @@ class Damage:
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.repeated or self.invented or self.crossed)
-
-
-class PlaceholdersDamaged(ValueError):
-    """The text does not hold exactly the placeholders it must hold; `damage` says how."""
-
-    def __init__(self, damage: Damage) -> None:
-        self.damage = damage
-        super().__init__(f"placeholders differ: {damage}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +124,24 @@ def damage_of(text: str, masks: Sequence[Mask]) -> Damage:
     return Damage(
         lost=tuple(sorted(known - counts.keys())),
         repeated=tuple(sorted(number for number, count in counts.items() if number in known and count > 1)),
-        invented=_invented(text, known),
+        invented=invented_placeholders(text, masks),
         crossed=tuple(m.number for m in masks if m.closes in places and m.number in places and places[m.number] < places[m.closes]),
     )
 
 
 def invented_placeholders(text: str, masks: Sequence[Mask]) -> tuple[str, ...]:
     """For a TL;DR, which may use the source's placeholders or leave them out: those that the source lacks."""
-    return _invented(text, {made.number for made in masks})
+    known = {made.number for made in masks}
+    unknown = [match[0] for match in _PLACEHOLDER.finditer(text) if int(match[1]) not in known]
+    return tuple(dict.fromkeys(unknown + _STRAY_BRACKET.findall(_PLACEHOLDER.sub("", text))))
 
 
-def restore(text: str, masks: Sequence[Mask], *, space_after_url: bool = False) -> str:
-    """Puts the originals back; raises PlaceholdersDamaged unless each placeholder stands exactly once and none else does.
+def fill_in(text: str, masks: Sequence[Mask], *, space_after_url: bool = False) -> str:
+    """Puts the originals back; every placeholder there must be known (else KeyError).
 
     With `space_after_url`, a space separates a link from a Han letter or full-width mark right after it, which
     readers' programs would otherwise take for a part of the address.
     """
-    damage = damage_of(text, masks)
-    if damage:
-        raise PlaceholdersDamaged(damage)
-    return fill_in(text, masks, space_after_url=space_after_url)
-
-
-def fill_in(text: str, masks: Sequence[Mask], *, space_after_url: bool = False) -> str:
-    """Like `restore`, for texts that may use some of the placeholders: every one there must be known (else KeyError)."""
     by_number = {made.number: made for made in masks}
 
     def original(match: re.Match[str]) -> str:
@@ -170,11 +156,6 @@ def fill_in(text: str, masks: Sequence[Mask], *, space_after_url: bool = False) 
 def without_placeholders(text: str) -> str:
     """The words alone, for counting letters and lengths."""
     return _PLACEHOLDER.sub(" ", text)
-
-
-def _invented(text: str, known: set[int]) -> tuple[str, ...]:
-    unknown = [match[0] for match in _PLACEHOLDER.finditer(text) if int(match[1]) not in known]
-    return tuple(dict.fromkeys(unknown + _STRAY_BRACKET.findall(_PLACEHOLDER.sub("", text))))
 
 
 def _spans(text: str) -> Iterator[_Span]:

@@ -20,18 +20,17 @@ from types import MappingProxyType
 from digest_pipeline.errors import AnswerStoreError, EndpointConfigurationError
 from digest_pipeline.models import Paper, Summary, SummaryStatus
 from digest_pipeline.translation.attempts import PaperAttempts, UsageTotals, quarantined
-from digest_pipeline.translation.budget import require_price
+from digest_pipeline.translation.budget import BudgetReached, Stopping, require_price
 from digest_pipeline.translation.cache.lease_owner import HEARTBEAT_SECONDS
 from digest_pipeline.translation.cache.records import CachedAnswer, Lease, Quarantine
 from digest_pipeline.translation.cache.threads import StoreThreads
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.session import Session
 from digest_pipeline.translation.outcome import Progress, TranslationOutcome
 from digest_pipeline.translation.prompts import build_request
-from digest_pipeline.translation.reservations import BudgetReached, Stopping
 from digest_pipeline.translation.tasks import TranslationResult, TranslationTask, chunked, keys_of, result_of
 from digest_pipeline.translation.translator import Translator
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import validate
 
 log = logging.getLogger(__name__)

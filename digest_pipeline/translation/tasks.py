@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from digest_pipeline.models import Paper, Summary, SummaryStatus
 from digest_pipeline.translation.cache.records import CachedAnswer, answer_key
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import ValidationResult, validate
 
 T = TypeVar("T")

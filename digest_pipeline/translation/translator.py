@@ -11,22 +11,18 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from digest_pipeline.settings import Settings
+from digest_pipeline.translation.batch.client import BatchEndpoint
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.protocol import ResponseCache
 from digest_pipeline.translation.cache.threads import PATIENCE_SECONDS
-from digest_pipeline.translation.llm.client import ChatClient, endpoint_name
+from digest_pipeline.translation.llm.client import ChatClient, OpenAIChatClient, endpoint_name
 from digest_pipeline.translation.llm.rate_limit import AdaptiveRateLimiter, PacingLimits
 from digest_pipeline.translation.llm.recorded import RECORDED_MODEL, RecordedClient, RecordedTexts
 from digest_pipeline.translation.llm.session import Session
 from digest_pipeline.translation.pricing import PriceTable
-
-if TYPE_CHECKING:
-    from digest_pipeline.translation.batch.client import BatchEndpoint
-
 
 _SHARE_OF_ONE_REQUEST = 0.4
 """One request may take this share of a paper's time, so that a hanging one leaves room for another."""
@@ -75,10 +71,18 @@ class Translator:
         prices = PriceTable.load(settings.prices_file)
         if settings.is_sample:
             return cls(RECORDED_MODEL, store, lambda: RecordedClient(_sample_texts), prices, now, rng, structured=settings.structured_summary)
+        key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
         return cls(
             model=settings.model,
             store=store,
-            make_client=lambda: _live_provider(settings, store, now),
+            make_client=lambda: OpenAIChatClient(
+                api_key=key,
+                base_url=settings.openai_base_url,
+                longest_timeout_seconds=_SHARE_OF_ONE_REQUEST * settings.paper_timeout_seconds,
+                connections=settings.max_concurrency,
+                memory=store,
+                now=now,
+            ),
             prices=prices,
             now=now,
             rng=rng,
@@ -87,7 +91,9 @@ class Translator:
             paper_timeout_seconds=settings.paper_timeout_seconds,
             pacing=PacingLimits(most_at_once=settings.max_concurrency, longest_outage=min(120.0, settings.paper_timeout_seconds)),
             budget=Budget(settings.budget_per_run_usd, settings.budget_per_month_usd),
-            make_batch_endpoint=lambda: _batch_endpoint(settings, store, now),
+            make_batch_endpoint=lambda: BatchEndpoint(
+                api_key=key, base_url=settings.openai_base_url, timeout_seconds=settings.paper_timeout_seconds, memory=store, now=now
+            ),
             endpoint=endpoint_name(settings.openai_base_url),
         )
 
@@ -133,28 +139,3 @@ def _sample_texts(tag: str) -> RecordedTexts:
     from digest_pipeline import sample
 
     return sample.recorded_answers(tag) if tag in sample.sample_languages() else {}
-
-
-def _live_provider(settings: Settings, store: ResponseCache, now: Callable[[], datetime]) -> ChatClient:
-    from digest_pipeline.translation.llm.client import OpenAIChatClient
-
-    return OpenAIChatClient(
-        api_key=_key(settings),
-        base_url=settings.openai_base_url,
-        longest_timeout_seconds=_SHARE_OF_ONE_REQUEST * settings.paper_timeout_seconds,
-        connections=settings.max_concurrency,
-        memory=store,
-        now=now,
-    )
-
-
-def _batch_endpoint(settings: Settings, store: ResponseCache, now: Callable[[], datetime]) -> BatchEndpoint:
-    from digest_pipeline.translation.batch.client import BatchEndpoint
-
-    return BatchEndpoint(
-        api_key=_key(settings), base_url=settings.openai_base_url, timeout_seconds=settings.paper_timeout_seconds, memory=store, now=now
-    )
-
-
-def _key(settings: Settings) -> str | None:
-    return settings.openai_api_key.get_secret_value() if settings.openai_api_key else None

@@ -19,8 +19,8 @@ from digest_pipeline.arxiv.id_ranges import BoundaryCache, IdRangeFinder
 from digest_pipeline.arxiv.listing import ListingFetcher, fetch_listing
 from digest_pipeline.calendar import EASTERN, load_calendar
 from digest_pipeline.errors import ArxivUnavailable, FeedIncomplete, ListingDateError, NotPublishedYet, RawCorrupt, SourceError
-from digest_pipeline.models import AnnounceType, Evidence
-from digest_pipeline.papers.assemble import NO_ABSTRACT, assemble_papers
+from digest_pipeline.models import NO_ABSTRACT, AnnounceType, Evidence
+from digest_pipeline.papers.assemble import assemble_papers
 from digest_pipeline_tests.support.fake_arxiv import FakeArxiv, Refusal, generate_days
 from digest_pipeline_tests.support.fetchers import CATEGORIES, fetcher_for
 

@@ -9,9 +9,9 @@ from digest_pipeline.settings import Settings, setting_name
 from digest_pipeline.translation.attempts import MOST_ANSWERS, MOST_CUTS, MOST_REJECTIONS, MOST_TROUBLES
 from digest_pipeline.translation.batch.submit import MOST_REQUESTS, MOST_TRIES
 from digest_pipeline.translation.cache.lease_owner import LEASE_SECONDS
+from digest_pipeline.translation.flags import as_markdown
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.llm.rate_limit import PacingLimits
-from digest_pipeline.translation.validation.flags import as_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "translation.md").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ import pytest
 
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.translation import languages
+from digest_pipeline.translation.flags import FlagCode
 from digest_pipeline.translation.glossary import terms_not_followed, terms_present, wordings
 from digest_pipeline.translation.languages import known_language_tags, load_language, parse_language
-from digest_pipeline.translation.validation.flags import FlagCode
 from digest_pipeline_tests.support.answers import ANSWERS
 
 TAGS = sorted(known_language_tags())

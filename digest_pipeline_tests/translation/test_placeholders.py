@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from digest_pipeline.translation.placeholders import (
     Damage,
-    PlaceholdersDamaged,
     damage_of,
     fill_in,
     invented_placeholders,
     mask,
-    restore,
     without_placeholders,
 )
 
@@ -33,7 +31,7 @@ TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=30).map("".join))
 @given(TEXTS, st.integers(1, 500))
 def test_restoring_a_masked_text_gives_the_text_back(text: str, first_number: int) -> None:
     masked = mask(text, first_number)
-    assert restore(masked.text, masked.masks) == text
+    assert fill_in(masked.text, masked.masks) == text
 
 
 @given(TEXTS)
@@ -44,13 +42,12 @@ def test_the_numbers_count_up_in_the_texts_order_without_a_gap(text: str) -> Non
 
 
 @given(TEXTS.filter(lambda text: "⟦" in mask(text).text), st.data())
-def test_a_text_with_one_placeholder_less_or_more_is_never_restored(text: str, data: st.DataObject) -> None:
+def test_a_text_with_one_placeholder_less_or_more_is_damaged(text: str, data: st.DataObject) -> None:
     masked = mask(text)
     chosen = data.draw(st.sampled_from(masked.masks))
     token = f"⟦{chosen.number}⟧"
     for damaged in (masked.text.replace(token, ""), masked.text + token, masked.text.replace(token, f"[{chosen.number}]"), masked.text + "⟦99999⟧"):
-        with pytest.raises(PlaceholdersDamaged):
-            restore(damaged, masked.masks)
+        assert damage_of(damaged, masked.masks)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +138,7 @@ def test_a_citation_in_the_answer_is_never_taken_for_a_placeholder() -> None:
 
 def test_the_frame_of_a_command_must_not_be_turned_around() -> None:
     masked = mask("we use \\textbf{two words} here", first_number=8)
-    assert restore("我们用⟦8⟧两个词⟦9⟧", masked.masks) == "我们用\\textbf{两个词}"
+    assert fill_in("我们用⟦8⟧两个词⟦9⟧", masked.masks) == "我们用\\textbf{两个词}"
     assert damage_of("我们用⟦9⟧两个词⟦8⟧", masked.masks).crossed == (9,)
     later = mask("with $x$, [1] and \\textbf{two words \\emph{more of them} here}", first_number=8)
     assert [(made.number, made.closes) for made in later.masks] == [(8, None), (9, None), (10, None), (11, None), (12, 11), (13, 10)]
@@ -158,9 +155,7 @@ def test_a_brace_that_closes_beyond_reach_is_no_frame_so_that_no_text_makes_mask
 
 
 def test_damage_is_told_with_the_numbers() -> None:
-    with pytest.raises(PlaceholdersDamaged, match=r"lost=\(2,\)") as raised:
-        restore("⟦1⟧", mask("$x$ $y$").masks)
-    assert raised.value.damage == Damage(lost=(2,))
+    assert damage_of("⟦1⟧", mask("$x$ $y$").masks) == Damage(lost=(2,))
 
 
 def test_words_are_counted_without_placeholders() -> None:
@@ -169,10 +164,10 @@ def test_words_are_counted_without_placeholders() -> None:
 
 def test_a_link_is_parted_from_the_han_text_after_it() -> None:
     masked = mask("Code at https://x.org/y is free; see $x$.")
-    assert restore("代码见⟦1⟧免费；见⟦2⟧。", masked.masks, space_after_url=True) == "代码见https://x.org/y 免费；见$x$。"
-    assert restore("代码见⟦1⟧。见⟦2⟧", masked.masks, space_after_url=True) == "代码见https://x.org/y 。见$x$"
-    assert restore("Le code ⟦1⟧, ⟦2⟧", masked.masks, space_after_url=True) == "Le code https://x.org/y, $x$"
-    assert restore("代码见⟦1⟧免费；见⟦2⟧。", masked.masks) == "代码见https://x.org/y免费；见$x$。"
+    assert fill_in("代码见⟦1⟧免费；见⟦2⟧。", masked.masks, space_after_url=True) == "代码见https://x.org/y 免费；见$x$。"
+    assert fill_in("代码见⟦1⟧。见⟦2⟧", masked.masks, space_after_url=True) == "代码见https://x.org/y 。见$x$"
+    assert fill_in("Le code ⟦1⟧, ⟦2⟧", masked.masks, space_after_url=True) == "Le code https://x.org/y, $x$"
+    assert fill_in("代码见⟦1⟧免费；见⟦2⟧。", masked.masks) == "代码见https://x.org/y免费；见$x$。"
     assert fill_in("代码见⟦1⟧免费", masked.masks) == "代码见https://x.org/y免费"
 
 
@@ -194,4 +189,4 @@ def test_hostile_text_is_masked_in_reasonable_time(piece: str) -> None:
     start = time.process_time()  # not the wall's clock, which other processes slow down
     masked = mask(text)
     assert time.process_time() - start < 5
-    assert restore(masked.text, masked.masks) == text
+    assert fill_in(masked.text, masked.masks) == text

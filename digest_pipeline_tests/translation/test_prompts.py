@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from digest_pipeline.models import AnnounceType
 from digest_pipeline.translation import prompts
 from digest_pipeline.translation.cache.records import answer_key
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline.translation.placeholders import fill_in
 from digest_pipeline.translation.prompts import build_request, build_retry, prompt_sha256
 from digest_pipeline.translation.tasks import SAMPLING
 from digest_pipeline.translation.validation.answer import Answer, parse_answer
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import validate
 from digest_pipeline_tests.support.answers import PAPER, TLDR_EN, answer, paper
 

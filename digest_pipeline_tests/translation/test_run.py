@@ -18,6 +18,7 @@ from digest_pipeline.models import SummaryStatus
 from digest_pipeline.translation import attempts, run
 from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.cache.sqlite import SqliteCache
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.forecast import forecast_papers
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.llm.completion import ChatAnswer
@@ -25,7 +26,6 @@ from digest_pipeline.translation.outcome import Progress, TranslationOutcome
 from digest_pipeline.translation.pricing import PriceTable
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.run import translate_papers
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.validate import ValidationResult
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai, good_answer
 from digest_pipeline_tests.support.translators import KEY, MODEL, papers, translator_for, utc_now

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from digest_pipeline.errors import EndpointConfigurationError
-from digest_pipeline.models import SummaryStatus
-from digest_pipeline.papers.assemble import NO_ABSTRACT
+from digest_pipeline.models import NO_ABSTRACT, SummaryStatus
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.fake_openai import Asked, FakeOpenAI, Reply, completion, error, fake_openai, good_answer

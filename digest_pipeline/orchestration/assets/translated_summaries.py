@@ -20,9 +20,9 @@ from digest_pipeline.ranking.rankings import best_ranks, chosen_for_translation
 from digest_pipeline.storage import Storage
 from digest_pipeline.translation.batch_days import collect_batches, sends_batches, submit_day
 from digest_pipeline.translation.day import translate_day
+from digest_pipeline.translation.flags import FlagCode
 from digest_pipeline.translation.prompts import prompt_sha256
 from digest_pipeline.translation.translator import Translator
-from digest_pipeline.translation.validation.flags import FlagCode
 
 QUARANTINE_LIMIT = 0.02
 """Share of papers without a translation beyond which the day's translation check fails; one alone never does, on any day."""

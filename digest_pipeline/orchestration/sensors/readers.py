@@ -17,7 +17,7 @@ from digest_pipeline.orchestration.resources import Clock
 from digest_pipeline.render.watch_lists import load_watch_lists
 from digest_pipeline.settings import Settings
 from digest_pipeline.storage import Storage
-from digest_pipeline.translation.validation.flags import FlagCode
+from digest_pipeline.translation.flags import FlagCode
 
 RECENT_LISTINGS = 3
 """Readers are told of these many newest listings; a backfill of older days is nobody's news."""

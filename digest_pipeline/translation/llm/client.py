@@ -257,7 +257,7 @@ class OpenAIChatClient:
         if answer.finish_reason == INTERRUPTED and not answer.text.strip():
             raise TryAgain("the endpoint broke its answer off before the first word")
         limit = int(request.most_output_tokens * capabilities.output_factor) if capabilities.token_field else None
-        return answer.asked_as(capabilities.response_format, limit)
+        return replace(answer, response_format=capabilities.response_format, limit_tokens=limit)
 
 
 def make_http_client(

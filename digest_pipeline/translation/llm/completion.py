@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from digest_pipeline.translation.llm.capabilities import ResponseFormat
@@ -69,9 +69,6 @@ class ChatAnswer:
         if self.finish_reason != LENGTH:
             return False
         return self.usage is not None and self.limit_tokens is not None and self.usage.output_tokens >= _NEAR_THE_LIMIT * self.limit_tokens
-
-    def asked_as(self, response_format: ResponseFormat, limit_tokens: int | None) -> ChatAnswer:
-        return replace(self, response_format=response_format, limit_tokens=limit_tokens)
 
 
 def parse_body(text: str) -> Any:

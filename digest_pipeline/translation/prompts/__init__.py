@@ -24,10 +24,10 @@ from typing import Any
 import jinja2
 
 from digest_pipeline.models import Paper
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.glossary import terms_present
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.placeholders import MaskedText, mask
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 
 Message = dict[str, str]
 """`{"role": "system" | "user" | "assistant", "content": …}`, as chat endpoints take it."""

@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.prompts import PromptRequest
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.lenient_json import read_fields
 
 _LONGEST_ANSWER = 60_000  # characters; no abstract comes near, and a runaway answer is not worth parsing

@@ -1,6 +1,6 @@
 """Is the answer true to its source? Every check of one model answer, and the restored texts where it passes.
 
-What lives here: the checks. What does not: the codes and their table (`flags.py`), reading JSON (`lenient_json.py`),
+What lives here: the checks. What does not: the codes and their table (`translation/flags.py`), reading JSON (`lenient_json.py`),
 asking again and quarantine (`attempts.py`). A tighter check costs nothing: stored answers are judged anew when read.
 
 There is no check for “refusals”: a loose pattern for them had 293 hits in 65,538 answers, and all 25 that were read
@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.languages import Language, known_language_tags, load_language
 from digest_pipeline.translation.placeholders import Damage, Mask, damage_of, invented_placeholders, without_placeholders
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 
 _SHORTEST_TEXT_WITH_A_RATIO = 80  # characters; below it, one name more or less is a large part of the whole
 _TITLE_ALLOWANCE = 40  # characters that a short title's translation may have beyond the ratio

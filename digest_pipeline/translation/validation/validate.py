@@ -1,6 +1,6 @@
 """Is the answer true to its source? Every check of one model answer, and the restored texts where it passes.
 
-What lives here: the order. What does not: reading (`answer.py`), the checks (`reject.py`, `warn.py`), their codes (`flags.py`), asking again and
+What lives here: the order. What does not: reading (`answer.py`), the checks (`reject.py`, `warn.py`), their codes (`translation/flags.py`), asking again and
 quarantine (`attempts.py`). A tighter check costs nothing: kept answers are validated anew when read.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from digest_pipeline.papers.assemble import NO_ABSTRACT
+from digest_pipeline.models import NO_ABSTRACT
+from digest_pipeline.translation.flags import QualityFlag
 from digest_pipeline.translation.placeholders import fill_in
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer, parse_answer
-from digest_pipeline.translation.validation.flags import QualityFlag
 from digest_pipeline.translation.validation.reject import REJECTING_CHECKS
 from digest_pipeline.translation.validation.warn import WARNING_CHECKS
 

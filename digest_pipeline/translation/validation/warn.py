@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from digest_pipeline.translation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.glossary import terms_not_followed
 from digest_pipeline.translation.languages import load_language
 from digest_pipeline.translation.placeholders import without_placeholders
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation import numbers_and_names
 from digest_pipeline.translation.validation.answer import Answer
-from digest_pipeline.translation.validation.flags import FlagCode, QualityFlag
 from digest_pipeline.translation.validation.reject import not_in_source
 
 _EMPHASIS = re.compile(r"\*\*[^*\n]{1,80}\*\*|^#{1,6}\s", re.MULTILINE)

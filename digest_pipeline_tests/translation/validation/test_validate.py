@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest_pipeline.translation.flags import FlagCode, FlagKind, as_markdown, code_of
 from digest_pipeline.translation.languages import known_language_tags, load_language
 from digest_pipeline.translation.prompts import build_request
-from digest_pipeline.translation.validation.flags import FlagCode, FlagKind, as_markdown, code_of
 from digest_pipeline.translation.validation.validate import ValidationResult, validate
 from digest_pipeline_tests.support.answers import ANSWERS, PAPER, STRUCTURED_ZH, answer, paper
 

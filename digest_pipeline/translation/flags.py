@@ -1,7 +1,7 @@
 """What can be wrong with a model's answer: the codes, in one table.
 
 What lives here: the codes, which of them reject an answer, and what each one checks. What does not: the checks
-themselves (`reject.py`, `warn.py`, `answer.py`) and the words readers see ([labels.flags] of each language file).
+themselves (`validation/`) and the words readers see ([labels.flags] of each language file).
 The table in `docs/` is generated from `FlagCode`. Rates are of 65,538 real translations that were examined.
 """
 
