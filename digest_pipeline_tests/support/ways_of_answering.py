@@ -37,6 +37,15 @@ def message(change: Callable[[str], dict[str, Any]], finish_reason: str = "stop"
     return way
 
 
+def choice(change: Callable[[str], dict[str, Any]]) -> Way:
+    """The right answer in a choice of another form."""
+    return lambda asked: Reply(body={**completion(None), "choices": [{"index": 0, "finish_reason": "stop", **change(good_answer(asked.body))}]})
+
+
+def fields_changed(change: Callable[[str, str], Any]) -> Way:
+    return text(lambda a, _: json.dumps({name: change(name, value) for name, value in json.loads(a).items()}, ensure_ascii=False))
+
+
 def only_unless(formats: tuple[str, ...], bad: str, finish_reason: str = "stop", *, good: Way | None = None) -> Way:
     """`bad` in these formats, the right answer in the others."""
 
@@ -199,6 +208,26 @@ WAYS: dict[str, Way] = {
     "the schema, filled in": text(
         lambda a, _: json.dumps({"properties": {name: {"value": value} for name, value in json.loads(a).items()}}, ensure_ascii=False)
     ),
+    "the last brace is lacking": text(lambda a, _: a[:-1]),
+    "values in objects by language": fields_changed(lambda name, value: {"en" if name == "tldr_en" else "zh": value}),
+    "keys that name the language, beside the source's title": text(
+        lambda a, asked: json.dumps(
+            {"title": asked.title}
+            | {name if name == "tldr_en" else f"{name.removeprefix('translated_')}_zh": value for name, value in json.loads(a).items()},
+            ensure_ascii=False,
+        )
+    ),
+    "a tool call in the text": text(lambda a, _: f'<tool_call>\n{{"name": "json", "arguments": {a}}}\n</tool_call>'),
+    "harmony's channels, a draft in the first": text(
+        lambda a, asked: f"<|channel|>analysis<|message|>We try {draft(asked)}<|end|><|start|>assistant<|channel|>final<|message|>{a}"
+    ),
+    "a message that is a bare text": choice(lambda a: {"message": a}),
+    "the last of several messages": choice(lambda a: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": a}]}),
+    "a piece of a stream, in one": choice(lambda a: {"delta": {"role": "assistant", "content": a}}),
+    "Ollama's own interface": lambda asked: Reply(body={"model": "m", "response": good_answer(asked.body), "done": True}),
+    "DashScope's own interface": lambda asked: Reply(body={"output": {"text": good_answer(asked.body), "finish_reason": "stop"}, "request_id": "r"}),
+    "Baidu's own interface": lambda asked: Reply(body={"id": "as-1", "result": good_answer(asked.body), "is_truncated": False}),
+    "the answer itself": lambda asked: Reply(body=json.loads(good_answer(asked.body))),
     "Anthropic's form": lambda asked: Reply(
         body={"type": "message", "model": "m", "content": [{"type": "text", "text": good_answer(asked.body)}], "stop_reason": "end_turn"}
     ),

@@ -89,6 +89,8 @@ def read_completion(body: Any, model: str, fields: Sequence[str] = ()) -> ChatAn
     Of several texts it is the first one in which all `fields` can be read.
     """
     completion = _with_choices(body)
+    if completion is None and fields and isinstance(body, dict) and all(name in body for name in fields):
+        completion = {"choices": [{"text": body}]}  # the answer itself
     if completion is None:
         return None
     choices = [choice for choice in completion["choices"] if isinstance(choice, dict)]
@@ -133,6 +135,11 @@ def _of_other_interfaces(body: Mapping[str, Any]) -> tuple[Any, Any]:
         return [part for item in map(_object, body["output"]) if item.get("type") == "message" for part in item.get("content") or ()], body.get(
             "status"
         )
+    for name in ("response", "result", "output"):  # Ollama's generate, Baidu, DashScope's own interface
+        text = body.get(name)
+        text = text.get("text") if isinstance(text, dict) else text
+        if isinstance(text, str):
+            return text, body.get("finish_reason")
     candidates = body.get("candidates")
     first = _object(next(iter(candidates), None)) if isinstance(candidates, list) else {}
     return _object(first.get("content")).get("parts"), first.get("finishReason")
@@ -140,7 +147,7 @@ def _of_other_interfaces(body: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _texts(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(place, text) of everything that may be the answer, the likeliest first. Thoughts only where there is nothing else."""
-    message = _object(choice.get("message"))
+    message = _message(choice)
     found = [("content", _text_of(message.get("content"))), ("text", _text_of(choice.get("text")))]
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else []:
@@ -153,8 +160,15 @@ def _texts(choice: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "the field of its thoughts", f"<think>{thoughts}"
 
 
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Also where it is a bare text, the last of several, or called a piece of a stream."""
+    found = choice.get("message") or choice.get("messages") or choice.get("delta")
+    found = found[-1] if isinstance(found, list) and found else found
+    return {"content": found} if isinstance(found, str) else _object(found)
+
+
 def _thoughts(choice: Mapping[str, Any]) -> Iterator[str]:
-    message = _object(choice.get("message"))
+    message = _message(choice)
     for name in ("reasoning_content", "reasoning", "thinking"):
         text = _text_of(message.get(name))
         if text.strip():

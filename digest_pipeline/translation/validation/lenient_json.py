@@ -40,6 +40,7 @@ _ALIASES |= dict.fromkeys(("摘要", "中文摘要", "翻译摘要", "摘要翻�
 _ALIASES |= dict.fromkeys(("一句话总结", "一句话摘要", "总结", "简要总结", "一句話總結", "要約"), "tldr")
 _ALIASES |= dict.fromkeys(("英文一句话总结", "英文总结", "英文摘要", "英文tldr", "tldr英文"), "tldren")
 _ALIASES |= {"entdlr": "tldren", "tdlren": "tldren"}
+_OF_A_LANGUAGE = re.compile(r"(?:zh(?:cn|tw|han[st])?|cn|chinese|ja|ko|de|fr|es)\Z")  # tldr_zh; `en` is part of a name of ours
 _ESCAPED_TWICE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _FEWEST_ESCAPED = 3
 _DEEPEST = 6
@@ -140,8 +141,9 @@ def _own_fields(value: dict[Any, Any], names: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, inner in value.items():
         plain = _plain(str(key))
-        name = by_plain.get(plain) or by_plain.get(_ALIASES.get(plain, ""))
-        if name is not None and (name not in found or key == name):
+        forms = (plain, _ALIASES.get(plain, ""), bare := _OF_A_LANGUAGE.sub("", plain), _ALIASES.get(bare, ""))
+        name = next((by_plain[form] for form in forms if form in by_plain), None)
+        if name is not None and (name not in found or key == name or (bare != plain and name not in value)):
             found[name] = _text(inner)
     return {name: inner for name, inner in found.items() if not isinstance(inner, dict)}
 
@@ -162,7 +164,8 @@ def _plain(name: str) -> str:
 
 def _text(value: Any) -> Any:
     if isinstance(value, dict):
-        return next((value[name] for name in ("value", "text", "content") if isinstance(value.get(name), str)), value)
+        keys = [key for key in value if key in ("value", "text", "content") or (len(value) == 1 and not _NOT_MEANT.search(str(key)))]
+        return next((value[key] for key in keys if isinstance(value[key], str)), value)
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         return "\n".join(value)
     return value
@@ -222,7 +225,7 @@ def _mended(text: str, names: Sequence[str]) -> Any:
     start = _start_of_last(text, names)
     if start is None:
         return None
-    region = text[start : text.rfind("}") + 1]
+    region = text[start : text.rfind("}") + 1] or _without_last_brace(text[start:], names)
     if not _END_OF_OBJECT.search(region):
         return None
     if re.match(r'\{\s*\\"', region):
@@ -233,3 +236,9 @@ def _mended(text: str, names: Sequence[str]) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         value = json_repair.repair_json(legal, return_objects=True, skip_json_loads=True)
     return value if isinstance(value, dict | list) else None
+
+
+def _without_last_brace(text: str, names: Sequence[str]) -> str:
+    """Every field is there and the last one closed: nothing but the brace is lacking, which is put there. Else empty."""
+    closed = re.search(r"""(?<!\\)"[\s`]*\Z""", text)
+    return text[: closed.start() + 1] + "}" if closed and all(f'"{name}"' in text for name in names) else ""
