@@ -40,10 +40,16 @@ $(VENV)/.slow: $(VENV)/.dev requirements-slow.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-slow.lock
 	@touch $@
 
+$(VENV)/.llama: $(VENV)/.slow requirements-llama.lock
+	@if ! command -v c++ > /dev/null; then echo "No C++ compiler: the test with a llama.cpp server will be skipped." >&2; else \
+		echo "Compiling llama.cpp for its test (once, some ten minutes) …" >&2; \
+		CMAKE_ARGS="-DGGML_NATIVE=OFF -DMTMD_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_OPENSSL=OFF" \
+			$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-llama.lock && touch $@; fi
+
 test: $(VENV)/.dev ## Run the fast tests
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
-test-slow: $(VENV)/.slow ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy
+test-slow: $(VENV)/.llama ## Run the slow tests: real daemon, browser, Postgres, S3, a model proxy, llama.cpp
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow -rs
 
 DAEMON_TESTS := orchestration/test_slow_daemon translation/test_processes translation/cache/test_cache test_cli docs/test_commands
@@ -85,7 +91,7 @@ mutants: $(VENV)/.mutmut ## Change calendar, mask, ledger, id blocks in small wa
 bench: $(VENV)/.dev ## Measure everything that docs/performance.md shows
 	@$(BIN)/python -m benchmarks
 
-lock: ## Resolve the dependencies anew into the three lock files (needs uv)
+lock: ## Resolve the dependencies anew into the lock files (needs uv)
 	@./.ci/lock
 
 docs: $(VENV)/.dev ## Write the generated documents anew

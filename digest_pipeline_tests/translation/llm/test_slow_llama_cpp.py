@@ -1,7 +1,6 @@
 """A real llama.cpp server: our requests are in its protocol, and what a model without sense says ends the run in words.
 
-Its package has no wheel and is compiled for some minutes (docs/testing.md), so that it is in no lock: without it these tests are
-skipped. The model is made here, of random weights over a vocabulary of bytes; the server's own grammar gives its rubbish the form of JSON.
+Its package has no wheel; `make test-slow` compiles it (`requirements-llama.lock`) where there is a compiler, else this is skipped. The model is made here, of random weights over a vocabulary of bytes; the server's own grammar gives its rubbish the form of JSON.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from digest_pipeline.translation.llm.capabilities import ResponseFormat
 from digest_pipeline.translation.run import translate_papers
 from digest_pipeline_tests.support.translators import MODEL, papers, translator_for
 
-gguf = pytest.importorskip("gguf", reason="llama-cpp-python[server] and gguf are not installed: docs/testing.md")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("llama_cpp") is None, reason="llama-cpp-python[server] is not installed")]
+gguf = pytest.importorskip("gguf", reason="requirements-llama.lock is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_spec("llama_cpp") is None, reason="requirements-llama.lock is not installed")]
 
 WIDTH, HEADS, CONTEXT = 32, 2, 8192
 
@@ -86,11 +85,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 
 
 def test_rubbish_in_the_right_form_is_never_shipped_and_the_run_ends_in_words(server: tuple[str, Path], tmp_path: Path) -> None:
-    """The server answers 500 to `json_schema` and holds to the schema in `json_object`, by its own grammar."""
+    """The server answers 500 to `json_schema` and holds to the schema in `json_object`, by its own grammar; the model never comes to an end."""
     url, log = server
     with translator_for(url, tmp_path, at_once=1, paper_timeout_seconds=120.0) as translator:
         with pytest.raises(EndpointConfigurationError, match=r"none of 3 papers could be translated .*asked for as json_object_with_schema"):
             translate_papers(papers(3), [load_language("zh")], translator)
         memory = translator.store.endpoint_memory(translator.endpoint, MODEL)
+        kept, rejected = list(translator.store.every_answer()), [answer for answer, _ in translator.store.every_rejected()]
     assert memory["rung"] == ResponseFormat.JSON_OBJECT_WITH_SCHEMA
     assert log.read_text().count("POST /v1/chat/completions") <= 40
+    assert kept == []
+    assert rejected
+    assert all(not answer.tokens_estimated and answer.input_tokens > 500 and answer.output_tokens > 0 for answer in rejected), "as the server counts"
+    assert "length" in {answer.finish_reason for answer in rejected}
