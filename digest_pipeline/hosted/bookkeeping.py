@@ -25,8 +25,7 @@ def write_bookkeeping(storage: Storage, store: ResponseCache, settings: Settings
     """Brings the files up to date; a batch that has ended since keeps its file, which says so."""
     open_now = {batch.token: batch for batch in store.open_batches()}
     for token, batch in open_now.items():
-        items = [item.to_json() for item in batch.items]
-        _write(storage, f"{BATCHES}/{token}.json", {**batch.to_json(), "items": items, "endpoint": _hash(batch.endpoint)})
+        _write(storage, f"{BATCHES}/{token}.json", {**batch.to_json(), "endpoint": _hash(batch.endpoint)})
     for name in storage.names(BATCHES):
         if name.removesuffix(".json") not in open_now:
             _write(storage, f"{BATCHES}/{name}", {"state": BatchState.CLOSED})
@@ -41,7 +40,7 @@ def take_in_bookkeeping(storage: Storage, store: ResponseCache, settings: Settin
     for name in storage.names(BATCHES):
         row = json.loads(storage.read_text(f"{BATCHES}/{name}"))
         if row["state"] != BatchState.CLOSED and row["token"] not in known and row["endpoint"] == _hash(_endpoint(settings)):
-            batch = BatchRecord.from_json({**row, "endpoint": _endpoint(settings)}, row["items"])
+            batch = BatchRecord.from_json({**row, "endpoint": _endpoint(settings)})
             if store.prepare_batch(dataclasses.replace(batch, state=BatchState.PREPARING)).items:
                 store.update_batch(batch.token, state=batch.state, batch_id=batch.batch_id, file_id=batch.file_id, outcome=batch.outcome)
     for model in _models(settings):

@@ -12,10 +12,10 @@ from digest_pipeline.hosted.environment import Runner, annotate
 from digest_pipeline.hosted.run import DayResult, DayState, RunReport
 from digest_pipeline.models import LEDGER_COUNTS, Summary, SummaryStatus
 from digest_pipeline.papers.ledger import read_facts, read_ledger
+from digest_pipeline.render.reading import read_summaries
 from digest_pipeline.settings import Settings
 from digest_pipeline.site import paths
 from digest_pipeline.storage import Storage
-from digest_pipeline.tables import TRANSLATED_SUMMARIES, summaries_from_table
 
 FLAGGED_SHOWN = 30
 DAYS_SHOWN = 10
@@ -91,14 +91,8 @@ def _made_day(result: DayResult, storage: Storage, settings: Settings, runner: R
         counts = " | ".join(str(getattr(row, name)) for name in names)
         yield f"| {row.language} | {row.category} | {counts}{'' if row.balances else ' ≠'} |"
     yield ""
-    summaries = [one for tag in settings.languages for one in _summaries(storage, result.day, tag)]
-    yield from _flagged(summaries)
+    yield from _flagged([one for tag in settings.languages for one in read_summaries(storage, result.day, tag).values()])
     yield from _links(result.day, settings, runner)
-
-
-def _summaries(storage: Storage, day: date, tag: str) -> list[Summary]:
-    path = storage.summaries_file(day, tag)
-    return summaries_from_table(storage.read_table(path, TRANSLATED_SUMMARIES)) if storage.exists(path) else []
 
 
 def _flagged(summaries: Sequence[Summary]) -> Iterator[str]:

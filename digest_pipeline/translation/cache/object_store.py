@@ -229,7 +229,7 @@ class ObjectStoreCache(ResponseCache):
         row = self._read(f"batches/open/{token}.json")
         if row is None:
             return  # closed by another process meanwhile
-        batch = BatchRecord.from_json(row, row["items"])
+        batch = BatchRecord.from_json(row)
         changed = dataclasses.replace(
             batch, state=state, batch_id=batch_id or batch.batch_id, file_id=file_id or batch.file_id, outcome=outcome or batch.outcome
         )
@@ -239,7 +239,7 @@ class ObjectStoreCache(ResponseCache):
 
     def open_batches(self) -> list[BatchRecord]:
         rows = self._read_many(self._names("batches/open")).values()
-        return sorted((BatchRecord.from_json(row, row["items"]) for row in rows), key=lambda batch: (batch.created_at_utc, batch.token))
+        return sorted((BatchRecord.from_json(row) for row in rows), key=lambda batch: (batch.created_at_utc, batch.token))
 
     def keys_in_open_batches(self, keys: Sequence[str]) -> set[str]:
         return {item.key for batch in self.open_batches() for item in batch.items} & set(keys)
@@ -250,15 +250,14 @@ class ObjectStoreCache(ResponseCache):
         oldest = f"{self._now() - _TRIES_ARE_REMEMBERED:%Y-%m-%d}"
         names = [name for name in self._names("batches/closed") if name.rpartition("/")[2] >= oldest]
         for row in self._read_many(names).values():
-            for item in BatchRecord.from_json(row, row["items"]).items:
+            for item in BatchRecord.from_json(row).items:
                 if item.key in tries:
                     tries[item.key] += 1
         return tries
 
     def _write_batch(self, batch: BatchRecord) -> None:
-        row = {**batch.to_json(), "items": [item.to_json() for item in batch.items]}
-        is_closed = batch.state is BatchState.CLOSED
-        self._write(f"batches/closed/{batch.created_at_utc:%Y-%m-%d}-{batch.token}.json" if is_closed else f"batches/open/{batch.token}.json", row)
+        name = f"closed/{batch.created_at_utc:%Y-%m-%d}-{batch.token}" if batch.state is BatchState.CLOSED else f"open/{batch.token}"
+        self._write(f"batches/{name}.json", batch.to_json())
 
     def close(self) -> None:
         self.release(list(self._leases))

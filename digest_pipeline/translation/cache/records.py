@@ -164,15 +164,14 @@ class BatchRecord:
     items: tuple[BatchItem, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Without the items."""
-        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "items"}
-        return {**row, "created_at_utc": self.created_at_utc.isoformat()}
+        row = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**row, "created_at_utc": self.created_at_utc.isoformat(), "items": [item.to_json() for item in self.items]}
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> BatchRecord:
-        values = {f.name: row[f.name] for f in dataclasses.fields(cls) if f.name != "items"}
-        times = {"state": BatchState(values["state"]), "created_at_utc": datetime.fromisoformat(values["created_at_utc"])}
-        return cls(**{**values, **times}, items=tuple(map(BatchItem.from_json, items)))
+    def from_json(cls, row: Mapping[str, Any]) -> BatchRecord:
+        values = {f.name: row[f.name] for f in dataclasses.fields(cls)}
+        values |= {"state": BatchState(row["state"]), "created_at_utc": datetime.fromisoformat(row["created_at_utc"])}
+        return cls(**{**values, "items": tuple(map(BatchItem.from_json, row["items"]))})
 
 
 def month_of(moment: datetime) -> str:

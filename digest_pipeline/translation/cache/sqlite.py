@@ -209,9 +209,9 @@ class SqliteCache(ResponseCache):
         with self._durable() as db:
             items = tuple(item for item in batch.items if self._is_free(db, item.key))
             if items:
-                row = batch.to_json()
+                row = dataclasses.replace(batch, items=items).to_json()
+                rows = [{**item, "token": batch.token} for item in row.pop("items")]
                 db.execute(_insert("batches", row), row)
-                rows = [{**item.to_json(), "token": batch.token} for item in items]
                 db.executemany(_insert("batch_items", rows[0]), rows)
         return dataclasses.replace(batch, items=items)
 
@@ -234,10 +234,8 @@ class SqliteCache(ResponseCache):
     def open_batches(self) -> list[BatchRecord]:
         with self._reading() as db:
             batches = db.execute("SELECT * FROM batches WHERE state != ? ORDER BY created_at_utc, token", (BatchState.CLOSED,)).fetchall()
-            return [
-                BatchRecord.from_json(row, db.execute("SELECT * FROM batch_items WHERE token = ? ORDER BY rowid", (row["token"],)).fetchall())
-                for row in batches
-            ]
+            items = "SELECT * FROM batch_items WHERE token = ? ORDER BY rowid"
+            return [BatchRecord.from_json({**dict(row), "items": db.execute(items, (row["token"],)).fetchall()}) for row in batches]
 
     def keys_in_open_batches(self, keys: Sequence[str]) -> set[str]:
         query = "SELECT key FROM batch_items JOIN batches USING (token) WHERE state != 'closed' AND key IN ({})"
