@@ -23,13 +23,13 @@ from digest_pipeline.models import NO_ABSTRACT, AnnounceType, Evidence, Paper, i
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """The papers, newest id first, with what the ledger must know of where they come from."""
+    """The papers, newest id first, none on a day without announcement; with what the ledger must know of where they come from."""
 
     papers: tuple[Paper, ...]
     from_feed_text: tuple[str, ...]
     """Ids whose record the API did not know; their row holds the feed's own text."""
-    incomplete: tuple[str, ...] = ()
-    """Ids of papers that arXiv gives without title, abstract or authors."""
+    incomplete: tuple[str, ...]
+    """Ids of papers that arXiv gives without title, abstract or authors; their row holds what there is."""
 
 
 def assemble_papers(manifest: RawManifest, raw: RawStore, categories: tuple[str, ...]) -> Assembled:

@@ -11,8 +11,7 @@ from datetime import date
 from digest_pipeline import tables
 from digest_pipeline.arxiv.raw_store import RawManifest, RawStore
 from digest_pipeline.errors import SourceError
-from digest_pipeline.models import Paper
-from digest_pipeline.papers.assemble import assemble_papers
+from digest_pipeline.papers.assemble import Assembled, assemble_papers
 from digest_pipeline.papers.ledger import usual_size
 from digest_pipeline.storage import Storage
 
@@ -21,13 +20,7 @@ PARSER_VERSION = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class PapersWritten:
-    papers: tuple[Paper, ...]
-    """Newest id first; empty on a day without announcement."""
-    from_feed_text: tuple[str, ...]
-    """Ids whose record arXiv's API did not know; their row holds the feed's own text."""
-    incomplete: tuple[str, ...]
-    """Ids of papers that arXiv gives without title, abstract or authors; their row holds what there is."""
+class PapersWritten(Assembled):
     missing_ids: tuple[str, ...]
     """Announced papers of which nothing is kept; the day's next run fetches them."""
     announced: bool

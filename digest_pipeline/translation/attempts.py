@@ -259,8 +259,10 @@ class PaperAttempts:
         """Within the turn, so that a cut or a pause counts before the next request starts."""
         if isinstance(error, EndpointConfigurationError):
             self.is_stopping = True  # at once: the place that becomes free now must not be taken for another refusal
-        if isinstance(error, RequestRejected):
-            self._count_refusal(error)
+        if isinstance(error, RequestRejected):  # one paper's affair, until nothing but refusals comes
+            self._refused_papers += 1
+            if self._refused_papers >= max(8, self.translator.pacing.most_at_once) and not self.rate_limiter.answers:
+                raise EndpointConfigurationError(f"every paper is refused, the last so: {error.message}", hint="see DIGEST_MODEL and OPENAI_BASE_URL")
         if not isinstance(error, TryAgain):
             return
         if error.is_rate_limit:
@@ -276,12 +278,6 @@ class PaperAttempts:
             if not self.few_are_left():
                 raise
             raise _GivenUp(f"the endpoint fails for this paper: {error}") from None
-
-    def _count_refusal(self, error: RequestRejected) -> None:
-        """A refusal is one paper's affair, until nothing but refusals comes."""
-        self._refused_papers += 1
-        if self._refused_papers >= max(8, self.translator.pacing.most_at_once) and not self.rate_limiter.answers:
-            raise EndpointConfigurationError(f"every paper is refused, the last so: {error.message}", hint="see DIGEST_MODEL and OPENAI_BASE_URL")
 
     def _after_trouble(self, task: TranslationTask, trouble: TryAgain) -> float:
         """Seconds to wait for this task alone; the pause of all is the rate limiter's."""

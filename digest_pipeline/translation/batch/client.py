@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from digest_pipeline.errors import EndpointConfigurationError, EndpointUnavailable
-from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, CapabilityStore, endpoint_name, trusted_certificates
+from digest_pipeline.translation.cache.protocol import ResponseCache
+from digest_pipeline.translation.llm.client import OPENAI_ADDRESS, endpoint_name, trusted_certificates
 from digest_pipeline.translation.llm.errors import Redactor, Refusal, TryAgain
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class BatchEndpoint:
         api_key: str | None,
         base_url: str | None,
         timeout_seconds: float,
-        memory: CapabilityStore,
+        memory: ResponseCache,
         now: Callable[[], datetime],
         most_retries: int = 4,
     ) -> None:
@@ -130,8 +131,9 @@ class BatchEndpoint:
                 return
             kept.seek(0)
             for line in kept:
-                if (row := _row(line)) is not None:
-                    yield row
+                with contextlib.suppress(ValueError):  # a torn line has no answer, and its question stays open
+                    if isinstance(row := json.loads(line), dict):
+                        yield row
 
     def _download(self, file_id: str, kept: IO[bytes]) -> None:
         kept.seek(0)
@@ -181,15 +183,6 @@ class BatchEndpoint:
         return EndpointConfigurationError(
             f"{self.endpoint} refused to {what} ({status}: {said})", hint="set DIGEST_BATCH=never, or mend what it names"
         )
-
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    """None for a torn line: it has no answer, and its question stays open."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def _remote(batch: Any) -> RemoteBatch:

@@ -17,7 +17,7 @@ import math
 import os
 import ssl
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from digest_pipeline import __version__
 from digest_pipeline.errors import EndpointConfigurationError
+from digest_pipeline.translation.cache.protocol import ResponseCache
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.capabilities import ModelCapabilities, ResponseFormat
 from digest_pipeline.translation.llm.completion import CONTENT_FILTER, INTERRUPTED, LENGTH, ChatAnswer, parse_body, read_completion
@@ -84,14 +85,6 @@ class ChatClient(Protocol):
     async def close(self) -> None: ...
 
 
-class CapabilityStore(Protocol):
-    """Where capabilities are kept between runs; a ResponseCache does."""
-
-    def endpoint_memory(self, endpoint: str, model: str) -> dict[str, Any]: ...
-
-    def remember_endpoint(self, endpoint: str, model: str, memory: Mapping[str, Any]) -> None: ...
-
-
 class OpenAIChatClient:
     """Any OpenAI-compatible endpoint; to be made and used within one event loop."""
 
@@ -102,7 +95,7 @@ class OpenAIChatClient:
         base_url: str | None,
         longest_timeout_seconds: float,
         connections: int,
-        memory: CapabilityStore,
+        memory: ResponseCache,
         now: Callable[[], datetime],
     ) -> None:
         self.endpoint = endpoint_name(base_url)
