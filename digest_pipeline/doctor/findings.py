@@ -52,6 +52,18 @@ class Finding:
     hint: str = ""
 
 
+def ok(subject: Subject, message: str) -> Finding:
+    return Finding(subject, Level.OK, message)
+
+
+def warning(subject: Subject, message: str, hint: str = "") -> Finding:
+    return Finding(subject, Level.WARNING, message, hint)
+
+
+def error(subject: Subject, message: str, hint: str) -> Finding:
+    return Finding(subject, Level.ERROR, message, hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What is examined."""

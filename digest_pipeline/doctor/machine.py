@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 from digest_pipeline.calendar import EASTERN, load_calendar, newest_listing_day
 from digest_pipeline.clients import digest_options
-from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
+from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject, error, ok, warning
 from digest_pipeline.notify.services import Audience, destinations
 from digest_pipeline.translation.cache.open import open_cache
 from digest_pipeline.translation.cache.records import month_of
@@ -35,26 +35,21 @@ _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 def _mode(this: Installation) -> Iterator[Finding]:
     s = this.settings
     if s.is_sample:
-        yield Finding(
-            Subject.MODE,
-            Level.WARNING,
-            "the bundled sample day; nothing is asked of arXiv or a model",
-            "set OPENAI_API_KEY or OPENAI_BASE_URL to go live",
+        yield warning(
+            Subject.MODE, "the bundled sample day; nothing is asked of arXiv or a model", "set OPENAI_API_KEY or OPENAI_BASE_URL to go live"
         )
     else:
-        yield Finding(Subject.MODE, Level.OK, f"live: {', '.join(s.categories)} into {', '.join(s.languages)} with {s.model}")
+        yield ok(Subject.MODE, f"live: {', '.join(s.categories)} into {', '.join(s.languages)} with {s.model}")
     if not s.is_sample and not s.contact:
-        yield Finding(
-            Subject.CONTACT, Level.WARNING, "DIGEST_CONTACT is empty", "set it to your e-mail or page; arXiv asks programs to say whose they are"
-        )
-    yield Finding(Subject.LANGUAGES, Level.OK, ", ".join(f"{language.tag} {language.name}" for language in digest_options(s).languages))
+        yield warning(Subject.CONTACT, "DIGEST_CONTACT is empty", "set it to your e-mail or page; arXiv asks programs to say whose they are")
+    yield ok(Subject.LANGUAGES, ", ".join(f"{language.tag} {language.name}" for language in digest_options(s).languages))
 
 
 def _calendar(this: Installation) -> Iterator[Finding]:
     calendar, today = load_calendar(this.settings.skipped_evenings_file), this.now().astimezone(EASTERN).date()
     newest = newest_listing_day(this.now())
     skipped = calendar.skip_reason(newest)
-    yield Finding(Subject.CALENDAR, Level.OK, f"the newest listing day is {newest}" + (f", a skipped one ({skipped})" if skipped else ""))
+    yield ok(Subject.CALENDAR, f"the newest listing day is {newest}" + (f", a skipped one ({skipped})" if skipped else ""))
     for year, level in ((today.year, Level.ERROR), ((today + _CALENDAR_NOTICE).year, Level.WARNING)):
         if not calendar.covers_year(year):
             yield Finding(
@@ -70,7 +65,7 @@ def _data_directory(this: Installation) -> Iterator[Finding]:
     storage = this.storage
     storage.write_text("state/doctor.txt", "The doctor tries whether it can write here.\n")
     storage.delete("state/doctor.txt")
-    yield Finding(Subject.DATA_DIRECTORY, Level.OK, f"{storage.root} can be written" + ("" if storage.is_local else " (object store)"))
+    yield ok(Subject.DATA_DIRECTORY, f"{storage.root} can be written" + ("" if storage.is_local else " (object store)"))
     if storage.is_local:
         yield _space(Subject.DATA_DIRECTORY, storage.local_path("."))
 
@@ -80,11 +75,10 @@ def _answer_store(this: Installation) -> Iterator[Finding]:
     with contextlib.closing(open_cache(root, this.now)) as store:
         spent = store.spending(month_of(this.now()))
         if store.leases_are_exclusive():
-            yield Finding(Subject.ANSWER_STORE, Level.OK, f"{root} opens; ${spent.usd:.2f} paid this month for {spent.answers} answers")
+            yield ok(Subject.ANSWER_STORE, f"{root} opens; ${spent.usd:.2f} paid this month for {spent.answers} answers")
         else:
-            yield Finding(
+            yield warning(
                 Subject.ANSWER_STORE,
-                Level.WARNING,
                 f"{root} lets a second creation of an object replace the first",
                 "in a rare moment two runs of one day at once may pay for a paper twice; see “Data in an object store” in docs/deploying.md",
             )
@@ -109,9 +103,9 @@ def _pages(this: Installation) -> Iterator[Finding]:
     closed = [folder for folder in reversed(page.parents) if not folder.stat().st_mode & stat.S_IXOTH]
     if closed or not page.stat().st_mode & stat.S_IROTH:
         where = closed[0] if closed else page
-        yield Finding(Subject.PAGES, Level.WARNING, f"a web server of another user cannot get through {where} to the pages", f"chmod o+x {where}")
+        yield warning(Subject.PAGES, f"a web server of another user cannot get through {where} to the pages", f"chmod o+x {where}")
     else:
-        yield Finding(Subject.PAGES, Level.OK, f"{page.parent} can be read by a web server of another user")
+        yield ok(Subject.PAGES, f"{page.parent} can be read by a web server of another user")
 
 
 def _network(this: Installation) -> Iterator[Finding]:
@@ -119,62 +113,54 @@ def _network(this: Installation) -> Iterator[Finding]:
     for name in _PROXIES:
         if proxy := this.environ.get(name) or this.environ.get(name.lower()):
             url = urlsplit(proxy if "://" in proxy else f"//{proxy}")
-            yield Finding(
-                Subject.NETWORK, Level.OK, f"{name}: requests go through {url.hostname}, save to NO_PROXY={this.environ.get('NO_PROXY', '')}"
-            )
+            yield ok(Subject.NETWORK, f"{name}: requests go through {url.hostname}, save to NO_PROXY={this.environ.get('NO_PROXY', '')}")
     for name in _CERTIFICATES:
         if (given := this.environ.get(name)) and not Path(given).exists():
-            yield Finding(Subject.NETWORK, Level.ERROR, f"{name}={given} does not exist", "name the file of certificates, or unset it")
+            yield error(Subject.NETWORK, f"{name}={given} does not exist", "name the file of certificates, or unset it")
 
 
 def _dagster_home(this: Installation) -> Iterator[Finding]:
     given = this.environ.get("DAGSTER_HOME", "")
     default = this.root / ".dagster_home"
     if not given:
-        yield Finding(Subject.DAGSTER_HOME, Level.OK, f"not set: make dev uses {default}; other Dagster commands keep nothing")
+        yield ok(Subject.DAGSTER_HOME, f"not set: make dev uses {default}; other Dagster commands keep nothing")
         folder = default
     elif not Path(given).is_absolute():
-        yield Finding(Subject.DAGSTER_HOME, Level.ERROR, f"{given!r} is no absolute path", "Dagster refuses it; give the whole path")
+        yield error(Subject.DAGSTER_HOME, f"{given!r} is no absolute path", "Dagster refuses it; give the whole path")
         return
     elif Path(given) == default and not default.exists():  # as make gives it, before anything was run
-        yield Finding(Subject.DAGSTER_HOME, Level.OK, f"{default} does not exist yet; the first run makes it")
+        yield ok(Subject.DAGSTER_HOME, f"{default} does not exist yet; the first run makes it")
         return
     else:
         folder = Path(given)
         if not (folder / "dagster.yaml").is_file():
             what = "has no dagster.yaml: pools, retries and retention are Dagster's defaults" if folder.is_dir() else "does not exist"
-            yield Finding(
+            yield error(
                 Subject.DAGSTER_HOME,
-                Level.ERROR,
                 f"{folder} {what}",
                 "digest dev makes it; or copy digest_pipeline/orchestration/dagster.yaml or deploy/dagster.postgres.yaml there as dagster.yaml",
             )
             return
-        yield Finding(Subject.DAGSTER_HOME, Level.OK, str(folder))
+        yield ok(Subject.DAGSTER_HOME, str(folder))
     if folder.is_dir():
         yield _space(Subject.DAGSTER_HOME, folder)
 
 
 def _versions(this: Installation) -> Iterator[Finding]:
-    yield Finding(
-        Subject.VERSIONS,
-        Level.OK,
-        f"Python {platform.python_version()}, " + ", ".join(f"{n} {_version(n)}" for n in ("dagster", "openai", "arxiv", "pyarrow")),
+    yield ok(
+        Subject.VERSIONS, f"Python {platform.python_version()}, " + ", ".join(f"{n} {_version(n)}" for n in ("dagster", "openai", "arxiv", "pyarrow"))
     )
     for text in _requirements(this.root):
         requirement = Requirement(text)
         installed = _version(requirement.name)
         if installed is None or not requirement.specifier.contains(installed, prereleases=True):
-            yield Finding(
+            yield error(
                 Subject.VERSIONS,
-                Level.ERROR,
                 f"{requirement.name} {installed or 'is not installed'}; needed: {text}",
                 "make clean, then make run: it installs the locked set",
             )
     if _version("dagster") != _version("dagster-webserver"):
-        yield Finding(
-            Subject.VERSIONS, Level.ERROR, "dagster and dagster-webserver differ in version", "install both in the version of requirements.lock"
-        )
+        yield error(Subject.VERSIONS, "dagster and dagster-webserver differ in version", "install both in the version of requirements.lock")
 
 
 def _version(distribution: str) -> str | None:
@@ -199,16 +185,16 @@ def _alerts(this: Installation) -> Iterator[Finding]:
     told = destinations(this.settings, Audience.OPERATOR)
     destinations(this.settings, Audience.READERS)
     if told:
-        yield Finding(Subject.ALERTS, Level.OK, "go to " + ", ".join(destination.shown for destination in told))
+        yield ok(Subject.ALERTS, "go to " + ", ".join(destination.shown for destination in told))
     elif not this.settings.is_sample:
-        yield Finding(Subject.ALERTS, Level.WARNING, "nobody is told when a run fails", "set DIGEST_ALERT_URLS (docs/operating.md)")
+        yield warning(Subject.ALERTS, "nobody is told when a run fails", "set DIGEST_ALERT_URLS (docs/operating.md)")
 
 
 def _watch_lists(this: Installation) -> Iterator[Finding]:
     from digest_pipeline.render.watch_lists import load_watch_lists
 
     lists = load_watch_lists(this.settings.watch_file)
-    yield Finding(Subject.WATCH_LISTS, Level.OK, ", ".join(one.name for one in lists) or "none")
+    yield ok(Subject.WATCH_LISTS, ", ".join(one.name for one in lists) or "none")
 
 
 QUESTIONS: tuple[Question, ...] = (

@@ -17,7 +17,7 @@ from digest_pipeline.arxiv import atom
 from digest_pipeline.arxiv.http import Pace, get, polite_session
 from digest_pipeline.calendar import ANNOUNCEMENT_TIME
 from digest_pipeline.clients import arxiv_access, openai_client
-from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject
+from digest_pipeline.doctor.findings import Finding, Installation, Level, Question, Subject, error, ok, warning
 from digest_pipeline.errors import SettingsError
 from digest_pipeline.translation.budget import Budget, require_price
 from digest_pipeline.translation.pricing import PriceTable
@@ -33,15 +33,15 @@ _CLOCK_WARNING, _CLOCK_ERROR = timedelta(seconds=60), timedelta(seconds=600)
 def _arxiv(this: Installation) -> Iterator[Finding]:
     s = this.settings
     if s.is_sample:
-        yield Finding(Subject.ARXIV, Level.OK, "not asked: the sample needs no arXiv")
+        yield ok(Subject.ARXIV, "not asked: the sample needs no arXiv")
         return
     access = replace(arxiv_access(s, this.now), pace=Pace(s.arxiv_interval_seconds, _TIMEOUT_SECONDS, attempts=1))
     with polite_session(access.adapter(atom.read_page)) as session:
         response = get(session, s.arxiv_api_url, params={"id_list": _A_KNOWN_PAPER, "max_results": "1"})
     if response.status_code != requests.codes.ok:
-        yield Finding(Subject.ARXIV, Level.ERROR, f"{s.arxiv_api_url} answers HTTP {response.status_code}", "see DIGEST_ARXIV_API_URL")
+        yield error(Subject.ARXIV, f"{s.arxiv_api_url} answers HTTP {response.status_code}", "see DIGEST_ARXIV_API_URL")
         return
-    yield Finding(Subject.ARXIV, Level.OK, f"{s.arxiv_api_url} answers")
+    yield ok(Subject.ARXIV, f"{s.arxiv_api_url} answers")
     yield from _clock(response.headers.get("Date"), this.now())
 
 
@@ -49,7 +49,7 @@ def _clock(date_header: str | None, now: datetime) -> Iterator[Finding]:
     try:
         theirs = parsedate_to_datetime(date_header or "")
     except ValueError:
-        yield Finding(Subject.CLOCK, Level.WARNING, "arXiv's answer carries no time to compare this machine's clock with")
+        yield warning(Subject.CLOCK, "arXiv's answer carries no time to compare this machine's clock with")
         return
     off = abs(now - theirs)
     level = Level.ERROR if off > _CLOCK_ERROR else Level.WARNING if off > _CLOCK_WARNING else Level.OK
@@ -62,17 +62,17 @@ def _endpoint(this: Installation) -> Iterator[Finding]:
 
     s = this.settings
     if s.is_sample:
-        yield Finding(Subject.MODEL, Level.OK, "not asked: the sample has recorded answers")
+        yield ok(Subject.MODEL, "not asked: the sample has recorded answers")
         return
     where = s.openai_base_url or "https://api.openai.com/v1"
     for model in dict.fromkeys(name for name in (s.model, s.fallback_model) if name):
         with openai_client(s, _TIMEOUT_SECONDS) as client:
             try:
                 client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Answer with the one word OK."}])
-            except openai.OpenAIError as error:
-                yield Finding(Subject.MODEL, Level.ERROR, f"{model} at {where}: {_first_line(error)}", _advice(error))
+            except openai.OpenAIError as refusal:
+                yield error(Subject.MODEL, f"{model} at {where}: {_first_line(refusal)}", _advice(refusal))
             else:
-                yield Finding(Subject.MODEL, Level.OK, f"{where} takes the key and knows {model}")
+                yield ok(Subject.MODEL, f"{where} takes the key and knows {model}")
 
 
 def _embeddings(this: Installation) -> Iterator[Finding]:
@@ -86,13 +86,13 @@ def _embeddings(this: Installation) -> Iterator[Finding]:
     with openai_client(s, _TIMEOUT_SECONDS) as client:
         try:
             length = len(client.embeddings.create(model=s.embedding_model, input=["OK"], encoding_format="float").data[0].embedding)
-        except openai.OpenAIError as error:
-            advice = _advice(error).replace("DIGEST_MODEL", "DIGEST_EMBEDDING_MODEL")
-            yield Finding(Subject.MODEL, Level.ERROR, f"embeddings of {s.embedding_model}: {_first_line(error)}", advice)
+        except openai.OpenAIError as refusal:
+            advice = _advice(refusal).replace("DIGEST_MODEL", "DIGEST_EMBEDDING_MODEL")
+            yield error(Subject.MODEL, f"embeddings of {s.embedding_model}: {_first_line(refusal)}", advice)
         except (AttributeError, IndexError, TypeError, ValueError):
-            yield Finding(Subject.MODEL, Level.ERROR, f"{s.embedding_model} gives no embedding", "set DIGEST_EMBEDDING_MODEL to an embedding model")
+            yield error(Subject.MODEL, f"{s.embedding_model} gives no embedding", "set DIGEST_EMBEDDING_MODEL to an embedding model")
         else:
-            yield Finding(Subject.MODEL, Level.OK, f"{s.embedding_model} gives embeddings of {length} numbers")
+            yield ok(Subject.MODEL, f"{s.embedding_model} gives embeddings of {length} numbers")
 
 
 def _first_line(error: Exception) -> str:
@@ -123,7 +123,7 @@ def _mail(this: Installation) -> Iterator[Finding]:
             raise SettingsError("DIGEST_MAIL_TO names recipients, but DIGEST_SMTP_URL is not set", hint="set it, or no mail is sent")
         return
     with connect(s):
-        yield Finding(Subject.MAIL, Level.OK, f"{parse_smtp_url(s).hostname} accepts us; {len(s.mail_to)} recipients of the whole digest")
+        yield ok(Subject.MAIL, f"{parse_smtp_url(s).hostname} accepts us; {len(s.mail_to)} recipients of the whole digest")
 
 
 QUESTIONS: tuple[Question, ...] = ((Subject.ARXIV, _arxiv), (Subject.MODEL, _endpoint), (Subject.MODEL, _embeddings), (Subject.MAIL, _mail))
