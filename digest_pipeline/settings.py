@@ -109,6 +109,7 @@ Categories = Annotated[CommaList, AfterValidator(_known_categories)]
 Languages = Annotated[CommaList, AfterValidator(_known_languages)]
 SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_list)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+EndpointUrl = Annotated[HttpUrl, AfterValidator(lambda value: re.sub(r"/chat/completions(?=\?|\Z)", "", value))]  # vendors' pages show the whole one
 OptionalHttpUrl = Annotated[str, AfterValidator(lambda value: _http_url(value) if value.strip() else "")]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_secret_for_a_header)]
 MailAddresses = Annotated[tuple[str, ...], BeforeValidator(_mail_addresses)]
@@ -186,7 +187,7 @@ class Settings(BaseModel):
     openai_api_key: HeaderSecret | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="The endpoint's key, as the `openai` package reads it."
     )
-    openai_base_url: HttpUrl | None = Field(
+    openai_base_url: EndpointUrl | None = Field(
         None, validation_alias="OPENAI_BASE_URL", description="The endpoint's address, as the `openai` package reads it."
     )
 

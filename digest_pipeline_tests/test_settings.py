@@ -119,6 +119,12 @@ def test_a_pasted_key_and_address_lose_what_came_along(tmp_path: Path) -> None:
     assert settings.openai_base_url == "http://127.0.0.1:1/v1"
 
 
+@pytest.mark.parametrize("query", ["", "?api-version=1"])
+def test_the_whole_address_of_a_vendors_page_will_do(query: str, tmp_path: Path) -> None:
+    settings = load_settings({"OPENAI_BASE_URL": f"https://llm.example.org/v1/chat/completions{query}"}, tmp_path)
+    assert settings.openai_base_url == f"https://llm.example.org/v1{query}"
+
+
 def test_recipients_are_read_as_mail_programs_write_them(tmp_path: Path) -> None:
     settings = load_settings({"DIGEST_MAIL_TO": '"Last, First" <first@example.org>; 读者 <reader@例子.测试>'}, tmp_path)
     assert settings.mail_to == ('"Last, First" <first@example.org>', "读者 <reader@xn--fsqu00a.xn--0zwm56d>")

@@ -33,7 +33,7 @@ def test_runs_at_the_same_time_never_pass_the_months_budget_together_and_defer_t
     ):
         model.latency_seconds = 1.0
         environ = {
-            "OPENAI_API_KEY": "sk-loopback",
+            "OPENAI_API_KEY": "sk-loopback",  # pragma: allowlist secret
             "OPENAI_BASE_URL": model.url,
             "DIGEST_MODEL": "fake-model",
             "DIGEST_PRICES_FILE": str(prices),

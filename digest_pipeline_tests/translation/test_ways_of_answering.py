@@ -53,6 +53,21 @@ def test_an_address_with_a_query_keeps_it(endpoint: FakeOpenAI, tmp_path: Path) 
         assert all(row.is_translated for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
 
 
+@pytest.mark.parametrize(("status", "is_followed"), [(301, False), (302, False), (307, True), (308, True)])
+def test_a_redirect_is_followed_where_the_question_goes_along_and_else_named(
+    status: int, is_followed: bool, endpoint: FakeOpenAI, tmp_path: Path
+) -> None:
+    with fake_openai() as other, translator_for(endpoint.url, tmp_path) as translator:
+        endpoint.behave = lambda _: Reply(status, {}, {"Location": f"{other.url}/{'chat/completions' if is_followed else 'elsewhere'}"})
+        if is_followed:
+            assert all(row.is_translated for row in translate_papers(papers(2), [ZH], translator).summaries["zh"])
+        else:
+            with pytest.raises(EndpointConfigurationError, match=f"sends requests on to {other.url}"):
+                translate_papers(papers(2), [ZH], translator)
+            assert other.requests == 0
+        assert other.keys_seen == {""}, "the key stays with the host that it is for"
+
+
 def test_the_answers_letters_are_right_though_the_header_names_another_encoding(endpoint: FakeOpenAI, tmp_path: Path) -> None:
     def behave(asked: Asked) -> Reply:
         body = json.dumps(completion(good_answer(asked.body)), ensure_ascii=False).encode()

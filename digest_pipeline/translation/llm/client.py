@@ -218,6 +218,11 @@ class OpenAIChatClient:
             raise EndpointConfigurationError(f"{self.endpoint} is no address of a model: {error}", hint="see OPENAI_BASE_URL") from None
         except httpx2.HTTPError as error:
             raise self._no_connection(error) from None
+        if response.request.method != "POST":  # what a 301 or 302 makes of a request
+            raise EndpointConfigurationError(
+                f"{self.endpoint} sends requests on to {self._redact(str(response.url))}",
+                hint="set OPENAI_BASE_URL to the address that answers itself",
+            )
         if response.status_code >= 300:
             raise self._failure(response, request.model)
         return self._read(response, request, capabilities)
