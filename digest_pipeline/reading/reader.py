@@ -37,7 +37,7 @@ from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.llm.client import ChatRequest
 from digest_pipeline.translation.llm.errors import RequestRejected, TryAgain
 from digest_pipeline.translation.llm.session import Session
-from digest_pipeline.translation.tasks import TEMPERATURE
+from digest_pipeline.translation.tasks import TEMPERATURE, paid_answer
 from digest_pipeline.translation.translator import Translator
 
 MOST_OUTPUT_TOKENS = 6_000
@@ -271,20 +271,14 @@ class _Reader:
 
     def _cached(self, key: str, request: ChatRequest, answer: Any, asked_at: datetime) -> CachedAnswer:
         usage = answer.usage or estimated_usage(request.messages, answer.text)
-        return CachedAnswer(
+        return paid_answer(
+            answer,
+            usage,
             key=key,
-            raw=answer.text,
             about=request.about,
             language=self._language.tag,
-            model=answer.model,
             prompt_sha256=prompt_sha256(self._language),
             schema_version="reading-notes-1",
-            response_id=answer.response_id,
-            finish_reason=answer.finish_reason,
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-            tokens_estimated=answer.usage is None,
             cost_usd=self._translator.prices.cost(request.model, usage),
             asked_at_utc=asked_at,
             answered_at_utc=self._translator.now(),

@@ -40,6 +40,7 @@ from digest_pipeline.translation.tasks import (
     TranslationResult,
     TranslationTask,
     most_output_tokens,
+    paid_answer,
     result_of,
     sum_or_unknown,
     validate_answer,
@@ -300,20 +301,14 @@ class PaperAttempts:
         cost = self.translator.prices.cost(request.model, usage)
         if cost is None:
             cost = self.translator.prices.cost(answer.model, usage)
-        return CachedAnswer(
+        return paid_answer(
+            answer,
+            usage,
             key=key,
-            raw=answer.text,
             about=task.about,
             language=task.prompt.language.tag,
-            model=answer.model,
             prompt_sha256=task.prompt.prompt_sha256,
             schema_version=task.prompt.key_fields["schema"],
-            response_id=answer.response_id,
-            finish_reason=answer.finish_reason,
-            input_tokens=usage.input_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-            tokens_estimated=answer.usage is None,
             cost_usd=cost,
             asked_at_utc=asked_at,
             answered_at_utc=self.translator.now(),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from digest_pipeline.models import Paper, Summary, SummaryStatus
 from digest_pipeline.translation.cache.records import CachedAnswer, answer_key
 from digest_pipeline.translation.flags import FlagCode, QualityFlag
-from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer
+from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer, Usage
 from digest_pipeline.translation.prompts import PromptRequest
 from digest_pipeline.translation.validation.answer import Answer
 from digest_pipeline.translation.validation.validate import ValidationResult, validate
@@ -97,6 +97,21 @@ def result_of(result: ValidationResult, answer: CachedAnswer, *, from_cache: boo
         output_tokens=answer.output_tokens + answer.earlier_output_tokens,
         cost_usd=sum_or_unknown([answer.cost_usd, answer.earlier_cost_usd]),
         from_cache=from_cache,
+    )
+
+
+def paid_answer(answer: ChatAnswer, usage: Usage, **known: Any) -> CachedAnswer:
+    """What is kept of an answer; `known` are the fields that it does not tell itself, `usage` its own count or an estimate."""
+    return CachedAnswer(
+        raw=answer.text,
+        model=answer.model,
+        response_id=answer.response_id,
+        finish_reason=answer.finish_reason,
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        output_tokens=usage.output_tokens,
+        tokens_estimated=answer.usage is None,
+        **known,
     )
 
 

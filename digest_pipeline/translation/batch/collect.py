@@ -15,6 +15,7 @@ from digest_pipeline.translation.batch.client import BatchEndpoint, RemoteBatch
 from digest_pipeline.translation.batch.leases import batch_lease, open_client
 from digest_pipeline.translation.cache.records import BatchItem, BatchRecord, BatchState, CachedAnswer, Lease
 from digest_pipeline.translation.llm.completion import LENGTH, ChatAnswer, Usage, read_completion
+from digest_pipeline.translation.tasks import paid_answer
 from digest_pipeline.translation.translator import Translator
 from digest_pipeline.translation.validation.answer import is_readable
 
@@ -134,20 +135,14 @@ def _keep_line(batch: BatchRecord, item: BatchItem, row: dict[str, Any], transla
 
 def _stored(batch: BatchRecord, item: BatchItem, answer: ChatAnswer, translator: Translator) -> CachedAnswer:
     usage = answer.usage or Usage(0, len(answer.text.encode()) // 3)
-    return CachedAnswer(
+    return paid_answer(
+        answer,
+        usage,
         key=item.key,
-        raw=answer.text,
         about=item.about,
         language=item.language,
-        model=answer.model,
         prompt_sha256=item.prompt_sha256,
         schema_version=item.schema_version,
-        response_id=answer.response_id,
-        finish_reason=answer.finish_reason,
-        input_tokens=usage.input_tokens,
-        cached_input_tokens=usage.cached_input_tokens,
-        output_tokens=usage.output_tokens,
-        tokens_estimated=answer.usage is None,
         cost_usd=translator.prices.cost(batch.model, usage, by_batch=True),
         asked_at_utc=batch.created_at_utc,
         answered_at_utc=translator.now(),

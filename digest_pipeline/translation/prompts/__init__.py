@@ -87,7 +87,7 @@ def build_request(paper: Paper, language: Language, structured: bool = False) ->
     content = {"title": title.text, "abstract": abstract.text, **({"glossary": glossary} if glossary else {})}
     return PromptRequest(
         messages=[
-            {"role": "system", "content": _render(_instructions(language), language=language, structured=structured)},
+            {"role": "system", "content": _instructions(language, structured)},
             {"role": "user", "content": json.dumps(content, ensure_ascii=False)},
         ],
         json_schema=schema,
@@ -126,7 +126,7 @@ def build_retry(request: PromptRequest, previous_text: str, rejections: Sequence
 @cache
 def prompt_sha256(language: Language, structured: bool) -> str:
     """Hash of the prompts of `build_request` and `build_retry` as this language and setting fill them in, without the paper."""
-    rendered = _render(_instructions(language), language=language, structured=structured and language.is_translated_into)
+    rendered = _instructions(language, structured and language.is_translated_into)
     retry = (_PROMPTS / "retry.jinja").read_text(encoding="utf-8")
     return hashlib.sha256(f"{rendered}\0{retry}".encode()).hexdigest()
 
@@ -145,8 +145,9 @@ def clean_source(text: str, *, one_line: bool = False) -> str:
     return " ".join(cleaned.split()) if one_line else cleaned
 
 
-def _instructions(language: Language) -> str:
-    return "translate.jinja" if language.is_translated_into else "tldr.jinja"
+@cache
+def _instructions(language: Language, structured: bool) -> str:
+    return _render("translate.jinja" if language.is_translated_into else "tldr.jinja", language=language, structured=structured)
 
 
 @cache
