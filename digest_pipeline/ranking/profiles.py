@@ -6,19 +6,22 @@ libraries (`library/`), the order of a day (`rank.py`).
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
 from digest_pipeline import taxonomy
-from digest_pipeline.errors import SettingsError
+from digest_pipeline.errors import SettingsError, SourceError
 from digest_pipeline.mail_address import parse_addresses
-from digest_pipeline.ranking.library import Library, read_library, zotero_api
+from digest_pipeline.ranking.library import Library, Problem, read_library, zotero_api
 from digest_pipeline.ranking.library.entry import LibraryEntry, parse_arxiv_id
+from digest_pipeline.storage import Storage
 
 DEFAULT_TOP = 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -107,12 +110,26 @@ def find_profile(profiles: Sequence[Profile], name: str | None) -> Profile:
     return found[0]
 
 
-def read_profile_library(profile: Profile, folder: Path) -> Library:
+def read_profile_library(profile: Profile, folder: Path, storage: Storage) -> Library:
     """All files of the profile and its Zotero library as one, each paper once. Raises SettingsError or SourceError for Zotero only."""
     parts = [read_library(folder / Path(name).expanduser()) for name in profile.library]
     if profile.zotero:
-        parts.append(zotero_api.read(profile.zotero.user, profile.zotero.key))
+        parts.append(_zotero_library(profile.zotero, storage, f"private/{profile.name}/zotero.jsonl"))
     return Library.joined(parts)
+
+
+def _zotero_library(login: ZoteroLogin, storage: Storage, file: str) -> Library:
+    """As it is now; where Zotero does not answer, as it last was, which is said."""
+    try:
+        library = zotero_api.read(login.user, login.key)
+    except SourceError as error:
+        if not storage.exists(file):
+            raise
+        rows = [json.loads(line) for line in storage.read_text(file).splitlines()]
+        entries = tuple(LibraryEntry(**row | {"authors": tuple(row["authors"])}) for row in rows)
+        return Library(entries, (Problem("Zotero", "", f"the library as it last was is used: {error.message}"),))
+    storage.write_text(file, "".join(f"{json.dumps(asdict(entry), ensure_ascii=False)}\n" for entry in library.entries))
+    return library
 
 
 def liked_and_disliked(profile: Profile) -> tuple[list[str], list[str], list[str]]:

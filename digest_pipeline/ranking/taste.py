@@ -40,7 +40,7 @@ def taste_of_profile(
 
     Raises ArxivUnavailable through `ask`, SettingsError or SourceError for Zotero.
     """
-    library = read_profile_library(profile, folder)
+    library = read_profile_library(profile, folder, storage)
     likes, dislikes, wrong = liked_and_disliked(profile)
     votes = read_votes(storage, profile.name)
     likes = list(dict.fromkeys([*(i for i in likes if votes.get(i) is not Vote.DISLIKE), *(i for i, v in votes.items() if v is Vote.LIKE)]))

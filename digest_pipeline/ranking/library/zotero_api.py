@@ -1,33 +1,53 @@
 """A Zotero library over its web interface, read with pyzotero (the extra `zotero`).
 
-What lives here: asking for all top-level items once. What does not: keeping the answer (`lookup.py`).
+What lives here: asking for all top-level items, within a time. What does not: keeping the answer (`profiles.py`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from digest_pipeline.errors import SettingsError, SourceError
 from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of
 
+ADDRESS = "https://api.zotero.org"
 _NOT_PAPERS = {"attachment", "note", "annotation"}
 _NAMING_KEYS = ("url", "DOI", "extra", "archiveID", "publicationTitle", "repository", "reportNumber")
+_WHOLE_SECONDS = 300.0
 
 
 def read(user: str, key: str) -> Library:
-    """The user's whole library. Raises SettingsError where pyzotero is not installed or the key is refused, SourceError without an answer."""
+    """The user's whole library. Raises SettingsError where pyzotero is not installed or user or key are refused, SourceError without an answer."""
     try:
+        import httpx2
         from pyzotero import zotero, zotero_errors
     except ImportError:
         raise SettingsError("a Zotero user is named, but pyzotero is not installed", hint="pip install 'digest-pipeline[zotero]'") from None
-    client = zotero.Zotero(user, "user", key)
-    try:
-        return items_to_library(client.everything(client.top()))
-    except zotero_errors.UserNotAuthorisedError:
-        raise SettingsError(f"Zotero refuses the key for user {user}", hint="see zotero.org/settings/keys") from None
-    except (zotero_errors.PyZoteroError, OSError) as error:
-        raise SourceError(f"Zotero did not give the library of user {user}: {type(error).__name__}", hint="try again later") from None
+
+    def without_answer(why: str) -> SourceError:
+        return SourceError(f"Zotero did not give the library of user {user}: {why}", hint="try again later")
+
+    deadline = time.monotonic() + _WHOLE_SECONDS
+
+    def within_time(answer: httpx2.Response) -> None:
+        """pyzotero sleeps as long as the server bids it."""
+        bidden = max((int(text) for name in ("Backoff", "Retry-After") if (text := answer.headers.get(name, "")).isdecimal()), default=0)
+        if time.monotonic() + bidden > deadline:
+            raise without_answer(f"it asks to wait {bidden} s" if bidden else f"it was not through after {_WHOLE_SECONDS:.0f} s")
+
+    with httpx2.Client(follow_redirects=True, event_hooks={"response": [within_time]}) as http:
+        client = zotero.Zotero(user, "user", key, client=http)
+        client.endpoint = ADDRESS
+        try:
+            return items_to_library(client.everything(client.top()))
+        except zotero_errors.UserNotAuthorisedError:
+            raise SettingsError(f"Zotero refuses the key for user {user}", hint="see zotero.org/settings/keys") from None
+        except zotero_errors.ResourceNotFoundError:
+            raise SettingsError(f"Zotero knows no user {user}", hint="the number is at zotero.org/settings/keys; a name is none") from None
+        except (zotero_errors.PyZoteroError, httpx2.HTTPError, ValueError) as error:  # ValueError: an answer that is no JSON
+            raise without_answer(type(error).__name__) from None
 
 
 def items_to_library(items: Iterable[Mapping[str, Any]]) -> Library:
