@@ -170,6 +170,10 @@ WAYS: dict[str, Way] = {
     "no `response_format` at all": unless(
         lambda body: "response_format" in body, Reply(422, {"detail": [{"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}]})
     ),
+    "500 to any `response_format`": unless(lambda body: "response_format" in body, error(500, "Internal Server Error")),
+    "a refused parameter, which a gateway passes on as 500": unless(
+        lambda body: "temperature" in body, error(500, "Unsupported value: 'temperature' does not support 0.2 with this model.", "upstream_error")
+    ),
     "its own answer judged no JSON now and then": now_and_then(lambda _: error(400, "Failed to generate JSON.", "json_validate_failed")),
     "overloaded (529) now and then": now_and_then(lambda _: error(529, "Overloaded", "overloaded_error")),
     "an error inside the choice now and then": now_and_then(

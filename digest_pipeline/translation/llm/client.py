@@ -12,6 +12,7 @@ reads none of the answers that `completion.py` understands, and is used for the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
 import os
@@ -143,27 +144,30 @@ class OpenAIChatClient:
         return self._capabilities[model]
 
     async def _complete_and_learn(self, request: ChatRequest, sent: ModelCapabilities) -> ChatAnswer:
+        answer = None
         try:
             answer = await self._send(request, sent)
         except TryAgain as trouble:
-            lower = self._format_to_try_after(request.model, sent, trouble)
-            if lower is None:
+            for response_format in self._formats_to_try_after(request.model, sent, trouble):
+                sent = replace(sent, response_format=response_format)
+                with contextlib.suppress(TryAgain):
+                    answer = await self._send(request, sent)
+                    break
+            if answer is None:
                 raise
-            sent = lower
-            answer = await self._send(request, sent)
         self._has_answered = True
         await self._learn(request.model, self._after_answer(request, sent, answer))
         return replace(answer, taught=self._capabilities[request.model].response_format > sent.response_format)
 
-    def _format_to_try_after(self, model: str, sent: ModelCapabilities, trouble: TryAgain) -> ModelCapabilities | None:
-        """llama_cpp.server answers 500 to json_schema; believed after two of them without a success, and once json_object works."""
+    def _formats_to_try_after(self, model: str, sent: ModelCapabilities, trouble: TryAgain) -> tuple[ResponseFormat, ...]:
+        """Some answer 500 to a format (llama_cpp.server to json_schema); believed after two of them without a success, and once a lower one works."""
         key = (model, ResponseFormat.JSON_SCHEMA)
         if sent.response_format is not ResponseFormat.JSON_SCHEMA or self._readable[key] or trouble.status != 500:
-            return None
+            return ()
         self._unreadable[key] += 1
         if self._unreadable[key] < _FAILURES_BEFORE_A_LOWER_FORMAT:
-            return None
-        return replace(sent, response_format=ResponseFormat.JSON_OBJECT_WITH_SCHEMA)
+            return ()
+        return ResponseFormat.JSON_OBJECT_WITH_SCHEMA, ResponseFormat.PLAIN
 
     def _after_answer(self, request: ChatRequest, sent: ModelCapabilities, answer: ChatAnswer) -> ModelCapabilities:
         """What an answer teaches: whether its format works here, whether the model thinks unasked, and needs more tokens for it."""

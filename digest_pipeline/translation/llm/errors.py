@@ -149,7 +149,10 @@ class Refusal:
     @property
     def _is_temporary(self) -> bool:
         """`json_validate_failed`: the endpoint has judged its own model's answer, and another one may pass."""
-        return self._says_limit or "json_validate_failed" in self.codes or self.status in (408, 409, 425, 429) or self.status >= 500
+        is_refusal = self.status == 500 and _REFUSES.search(self.words)  # an upstream's 400, as a gateway passes it on
+        return (
+            self._says_limit or "json_validate_failed" in self.codes or self.status in (408, 409, 425, 429) or (self.status >= 500 and not is_refusal)
+        )
 
     @property
     def _refuses_from_here(self) -> bool:
@@ -219,6 +222,7 @@ _KEY = re.compile(
     re.I,
 )
 _PLACE = re.compile(r"location is not supported|country, region|unsupported_country|not (?:available|supported) in your (?:country|region)", re.I)
+_REFUSES = re.compile(r"unsupported (?:parameter|value)|unknown parameter|unrecognized request|extra inputs|not supported (?:by|with|for)", re.I)
 _TOO_LARGE = re.compile(r"request too large", re.I)
 _PAPER = re.compile(
     r"content_filter|content management policy|content_policy|moderation|flagged|context_length_exceeded|context length|maximum context|too many tokens"
