@@ -19,10 +19,10 @@ from typing import Any
 
 _WORDS = re.compile(
     r"(?:(?:re)?try|wait|available|resets?)\b[^.\n]{0,30}?\b(?:in|after|for)\s+(?:about |approximately |another )?(?P<en>\d[\d.]*\s?(?:ms|[a-z]+)?(?:\s?\d[\d.]*\s?(?:ms|[smh]))*)"
-    r"|\bwait\s+(?P<wait>\d[\d.]*\s?[a-z]+)|(?P<zh>\d[\d.]*)\s*秒(?:钟)?(?:后|之后|以后)",
+    r"|\bwait\s+(?P<wait>\d[\d.]*\s?[a-z]+)|(?P<zh>\d{1,12}(?:\.\d{1,9})?)\s*(?P<unit>秒|分|小时)钟?(?:后|之后|以后)",
     re.IGNORECASE,
 )
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "秒": 1, "分": 60, "小时": 3600}
 _PART = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s?(ms|milliseconds?|[smhd]|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)(?![a-z])", re.IGNORECASE)
 
 
@@ -66,7 +66,7 @@ def _in_body(body: Any, now: datetime) -> Iterator[float]:
 def _in_words(words: str) -> float | None:
     for match in _WORDS.finditer(words):
         if match["zh"]:
-            return float(match["zh"])
+            return float(match["zh"]) * _UNITS[match["unit"]]
         seconds = _sum_of_parts(match["en"] or match["wait"])
         if seconds is not None:
             return seconds

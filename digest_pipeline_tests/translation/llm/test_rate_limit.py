@@ -149,6 +149,8 @@ def test_backoff_doubles_within_its_bounds(attempt: int) -> None:
         (None, "Please retry after 20 seconds", 20),
         (None, "Please wait 30 seconds and try again", 30),
         (None, "请求过于频繁，请 5 秒后重试", 5),
+        (None, "已达到速率限制，请5分钟后再试", 300),
+        (None, "Rate limit reached on tokens per minute. Please try again in 1m30.002s.", 90.002),
         (None, "You exceeded your current quota", None),
         (None, "limit: 15 requests, try again later", None),
     ],
