@@ -114,11 +114,13 @@ window.digest ??= {};
     }
   };
 
-  const showMarks = () => {
-    rows.forEach(showRow);
+  const isMarked = (row) => Object.values(GROUP).some((group) => Object.hasOwn(mine[group], idOf(row)));
+
+  const showMarks = (changed = rows) => {
+    changed.forEach(showRow);
     const count = Object.keys(mine.stars).length;
     for (const button of bar.querySelectorAll(".save")) button.disabled = count === 0;
-    digest.narrow?.();
+    if (location.search) digest.narrow?.();
   };
 
   // -- the bar: for me first, unread, starred, hidden; save and load --
@@ -317,6 +319,6 @@ window.digest ??= {};
     const row = event.target.closest("article.paper");
     if (row) addButtons(row);
   });
-  showMarks();
+  showMarks(rows.filter(isMarked));
   showChoice();
 })();

@@ -19,6 +19,25 @@ window.digest ??= {};
   /** Rows in the order in which the page was made. */
   digest.rows = rows;
 
+  // -- laying out: rows off the screen have guessed heights (style.css) until the browser has time for them, or somebody goes anywhere --
+
+  let drawn = 0;
+
+  const draw = (end) => {
+    for (; drawn < Math.min(end, rows.length); drawn += 1) rows[drawn].classList.add("drawn");
+  };
+
+  /** Every height is true from here on: places on the page can be gone to. */
+  const drawAll = () => draw(rows.length);
+
+  const drawSome = () => {
+    draw(drawn + 24); // a twentieth of a second on a slow phone: nothing waits for it
+    if (drawn < rows.length) soon(drawSome);
+  };
+  const soon = (work) => (window.requestIdleCallback ?? setTimeout)(work);
+  soon(drawSome);
+  for (const kind of ["click", "keydown"]) addEventListener(kind, drawAll, { capture: true, once: true });
+
   const arriving = [];
 
   const unpack = async (packed) => {
@@ -185,12 +204,13 @@ window.digest ??= {};
     pending = setTimeout(keep, 100);
   };
 
-  addEventListener("scroll", () => history.state?.open?.length && remember());
-  addEventListener("pagehide", () => rows.some(isOpen) && keep());
+  addEventListener("scroll", remember);
+  addEventListener("pagehide", keep);
 
   const restore = async () => {
     const { open, y } = history.state;
     const ids = new Set(open);
+    drawAll();
     await Promise.all(rows.filter((row) => ids.has(row.dataset.arxivId)).map((row) => digest.open(row)));
     scrollTo(0, y);
   };
@@ -198,9 +218,12 @@ window.digest ??= {};
   // -- arriving at a paper: its row is open --
 
   const arrive = async () => {
-    const row = location.hash && rows.find((one) => one.id === decodeURIComponent(location.hash.slice(1)));
-    if (!row) return;
+    const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!place) return;
+    const row = rows.find((one) => one === place);
+    if (!row) return drawAll(), place.scrollIntoView();
     row.dispatchEvent(new CustomEvent("digest:arrive", { bubbles: true }));
+    drawAll();
     row.scrollIntoView();
     titleOf(row).focus({ preventScroll: true });
     keep();
@@ -214,7 +237,7 @@ window.digest ??= {};
   addEventListener("hashchange", () => history.state ?? arrive());
   addEventListener("DOMContentLoaded", () => {
     const [entry] = performance.getEntriesByType("navigation");
-    if (entry?.type !== "navigate" && history.state?.open?.length) restore();
+    if (entry?.type !== "navigate" && history.state?.open) restore();
     else arrive();
   });
 })();
