@@ -1,4 +1,4 @@
-"""W3C's Nu validator finds nothing on any kind of page. It is a Java program: `npm install vnu-jar`, and VNU_JAR names the file."""
+"""W3C's Nu validator finds nothing on any kind of page. It is a Java program; `make test-slow` installs it and sets VNU_JAR to its file."""
 
 from __future__ import annotations
 
