@@ -437,7 +437,8 @@ def test_what_no_retry_can_help_costs_one_request_and_names_the_setting(
 ) -> None:
     endpoint.behave = lambda _: reply
     caplog.set_level(logging.DEBUG)
-    with translator_for(endpoint.url, tmp_path, at_once=32) as translator, pytest.raises(EndpointConfigurationError) as refused:
+    translator = translator_for(endpoint.url, tmp_path, at_once=32, head_start_seconds=5.0)  # however slow the machine is
+    with translator, pytest.raises(EndpointConfigurationError) as refused:
         translate_papers(papers(100), [ZH], translator)
     assert setting in str(refused.value)
     assert endpoint.requests == 1

@@ -8,6 +8,7 @@ drawn from answers (`client.py`), keeping (`cache/`), facts about families of mo
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,7 +141,7 @@ class ModelCapabilities:
             for number in range(self.reasoning_refused, len(thinking._against_thinking)):
                 if "enable_thinking" in thinking._against_thinking[number]:
                     return replace(thinking, reasoning_refused=number)
-        if not self.omits_stream and ("stream" in words or "流式" in words):
+        if not self.omits_stream and _STREAM.search(words):
             return replace(self, streams=False, omits_stream=True) if self.streams else replace(self, streams=True)
         if any(name in words for name in self.reasoning) or (self.reasoning and "reasoning" in words):
             return replace(self, reasoning_refused=self.reasoning_refused + 1)
@@ -197,6 +198,7 @@ _NO_SYSTEM = (
     "roles must alternate",
     "only user and assistant",
 )
+_STREAM = re.compile(r"(?<![a-z])stream|流式")  # and no "upstream error"
 _KEPT_AS = {"response_format": "rung", "format_works": "schema_proven", "output_factor": "room"}
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "json mode", "structured output", "schema", "grammar", "guided")
 

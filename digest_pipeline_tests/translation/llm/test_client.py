@@ -150,6 +150,19 @@ def test_a_model_that_thinks_unasked_is_asked_not_to() -> None:
     assert capabilities.parameters({}, "n", 0.2, 10)["reasoning_effort"] == "minimal"
 
 
+@pytest.mark.parametrize(
+    "words", ["parameter.enable_thinking must be set to false for non-streaming calls", "只支持流式输出", "stream=False is not supported"]
+)
+def test_a_demand_to_stream_is_told_from_an_upstream_error(words: str) -> None:
+    capabilities = ModelCapabilities.of("some-model", {"reasoning_refused": 4})
+    learned = capabilities.after_refusal(words)
+    assert learned is not None
+    assert learned.streams
+    learned = capabilities.after_refusal("Unsupported value: 'temperature'. upstream_error")
+    assert learned is not None
+    assert (learned.streams, learned.sends_temperature) == (False, False)
+
+
 @given(st.text(max_size=80))
 def test_every_refusal_leads_to_asking_for_less_or_to_an_end(words: str) -> None:
     capabilities: ModelCapabilities | None = ModelCapabilities.of("gpt-5-mini", {})
