@@ -44,7 +44,7 @@ class SettingsResource(dg.ConfigurableResource[Client]):
         return cls(**{name: _shown(settings, name) for name in cls.model_fields})
 
     def settings(self) -> Settings:
-        """Settings with this resource's values; the others have their defaults, and no client here reads them."""
+        """Settings with this resource's values; the others have their defaults, and no client here may read them (`test_resources.py` looks)."""
         given = {name: getattr(self, name) for name in type(self).model_fields}
         return Settings.model_validate({str(Settings.model_fields[name].validation_alias or name): value for name, value in given.items()})
 
@@ -119,6 +119,7 @@ class DigestOptionsResource(SettingsResource[DigestOptions]):
     languages: list[str] = _setting("languages")
     model: str = _setting("model")
     batch: str = _setting("batch")
+    translate: str = _setting("translate")
     demo: bool = _setting("demo")
 
     def create_resource(self, context: dg.InitResourceContext) -> DigestOptions:  # noqa: ARG002
@@ -131,6 +132,8 @@ class SiteOptionsResource(SettingsResource[SiteOptions]):
     categories: list[str] = _setting("categories")
     languages: list[str] = _setting("languages")
     site_url: str = _setting("site_url")
+    site_days: int = _setting("site_days")
+    site_paper_pages: bool = _setting("site_paper_pages")
     feed_days: int = _setting("feed_days")
     read_on_site: bool = _setting("read_on_site")
     watch_file: str = _setting("watch_file")

@@ -48,6 +48,8 @@ def taste_of_profile(
     entries = [entry for entry in Library.joined([library, Library(tuple(entries_of_ids(likes)))]).entries if entry.arxiv_id not in set(dislikes)]
     known = KnownPapers(at_hand, storage, f"{private_folder(profile.name)}/papers.jsonl", ask)
     liked = documents_of(entries, known)
+    found = {document.key for document in liked}
+    textless = [entry.arxiv_id for entry in entries if not entry.title and entry.arxiv_id not in found]
     lists = {one.name: one for one in watch_lists or ()}
     if watch_lists is not None:
         wrong += [f"watch_lists: {name!r} is no list of watch.toml" for name in profile.watch_lists if name not in lists]
@@ -61,5 +63,9 @@ def taste_of_profile(
         known_ids=frozenset([*(entry.arxiv_id for entry in entries if entry.arxiv_id), *likes, *dislikes]),
         known_titles=frozenset(entry.title.casefold() for entry in entries if entry.title),
         liked_ids=frozenset(likes) | frozenset(entry.arxiv_id for entry in entries if entry.arxiv_id),
-        problems=(*library.problems, *(Problem("profiles.toml", profile.name, what) for what in wrong)),
+        problems=(
+            *library.problems,
+            *(Problem("library and likes", key, "no listing at hand has this paper, and arXiv did not give it") for key in textless),
+            *(Problem("profiles.toml", profile.name, what) for what in wrong),
+        ),
     )

@@ -117,6 +117,15 @@ def test_ids_get_their_texts_from_the_listings_at_hand_and_the_others_once_from_
     assert [str(problem) for problem in read.problems] == ["ids.txt, line 3: 'nonsense' is no arXiv id"]
 
 
+def test_an_id_of_which_nobody_has_the_paper_is_named(tmp_path: Path, storage: Storage) -> None:
+    profile = Profile(name="ada", likes=("2606.00001", "2401.99999"))
+    read = taste_of_profile(profile, tmp_path, PapersAtHand(storage), storage, lambda ids: [])
+    assert [document.key for document in read.taste.liked] == ["2606.00001"]
+    assert [str(problem) for problem in read.problems] == [
+        "library and likes, 2401.99999: no listing at hand has this paper, and arXiv did not give it"
+    ]
+
+
 def test_the_last_vote_counts_and_goes_before_the_file(tmp_path: Path, storage: Storage) -> None:
     for vote in (Vote.LIKE, Vote.DISLIKE):
         add_vote(storage, "ada", "2606.00001", vote, NOW)
