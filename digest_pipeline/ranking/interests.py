@@ -117,7 +117,7 @@ _TERMS = 3
 _CANDIDATES = 80
 _EVERYBODYS = re.compile(
     r"\b(proposed?|existing|extensive|experiment(s|al)|problems?|systems?|papers?|approach(es)?|methods?|results?|performance|novel"
-    r"|significantly|frameworks?|tasks?|different|based|using|high|new|state|art)\b"
+    r"|significantly|stud(y|ies)|works?|provides?|frameworks?|tasks?|different|based|using|high|new|state|art)\b"
 )  # said of papers of every field
 _NEIGHBOURS = 40  # papers at hand that resemble the interest most: fifteen papers share words by chance, fifty-five do not
 

@@ -41,19 +41,13 @@ class KnownPapers:
     def find(self, ids: Iterable[str]) -> dict[str, Document]:
         """Those that are known or that arXiv knows; a paper that arXiv does not know is asked for again another time. Raises ArxivUnavailable."""
         wanted = sorted(set(ids))
-        kept = self._kept()
+        kept = {document.key: document for document in _read(self._storage, self._file)}
         found = {key: kept[key] for key in wanted if key in kept} | self._at_hand.find(wanted)
         lacking = [key for key in wanted if key not in found]
         asked = {document.key: document for document in self._ask(lacking)} if lacking else {}
         if asked:
-            self._keep(kept | asked)
+            _write(self._storage, self._file, [document for _, document in sorted((kept | asked).items())])
         return found | asked
-
-    def _kept(self) -> dict[str, Document]:
-        return {document.key: document for document in _read(self._storage, self._file)} if self._file else {}
-
-    def _keep(self, documents: dict[str, Document]) -> None:
-        _write(self._storage, self._file, [document for _, document in sorted(documents.items())])
 
 
 def papers_that_arxiv_has_by(author: str, storage: Storage, arxiv: Arxiv) -> list[Document]:
@@ -83,11 +77,5 @@ def _write(storage: Storage, file: str, documents: Iterable[Document]) -> None:
 def documents_of(entries: Sequence[LibraryEntry], known: KnownPapers) -> tuple[Document, ...]:
     """One document an entry that has any text, in the entries' order. An entry with an arXiv id goes by it, another by its key in the file."""
     looked_up = known.find(entry.arxiv_id for entry in entries if entry.arxiv_id)
-    found = (_document(entry, looked_up.get(entry.arxiv_id)) for entry in entries)
+    found = (looked_up.get(entry.arxiv_id) or Document(entry.arxiv_id or entry.key, entry.title, entry.abstract, entry.authors) for entry in entries)
     return tuple(document for document in found if document.text.strip(" ."))
-
-
-def _document(entry: LibraryEntry, listed: Document | None) -> Document:
-    if listed is not None:
-        return listed
-    return Document(entry.arxiv_id or entry.key, entry.title, entry.abstract, entry.authors)

@@ -14,7 +14,7 @@ from pybtex.database import Entry, Person
 from pybtex.database.input.bibtex import Parser
 from pybtex.exceptions import PybtexError
 
-from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of
+from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of, first_arxiv_id
 
 _NAMING_FIELDS = ("url", "doi", "note", "journal", "journaltitle", "howpublished", "number", "volume", "annote", "keywords")
 _SPLIT_ENTRIES = re.compile(r"^(?=[ \t]*@)", re.M)
@@ -71,7 +71,7 @@ def _arxiv_id(fields: dict[str, str]) -> str:
         found = arxiv_id_in(f"arXiv:{eprint}")
         if found:
             return found
-    return next((found for name in _NAMING_FIELDS if (found := arxiv_id_in(fields.get(name, "")))), "")
+    return first_arxiv_id(fields.get(name) for name in _NAMING_FIELDS)
 
 
 def _name(person: Person) -> str:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of, parse_arxiv_id
+from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, as_library, entry_of, first_arxiv_id, parse_arxiv_id
 
 _NAMING_KEYS = ("URL", "DOI", "number", "note", "container-title", "archive_location", "publisher")
 
@@ -35,14 +35,13 @@ def _read(file: str, number: int, item: Any) -> LibraryEntry | Problem:
             return Problem(file, key, str(error))
     if not isinstance(item, dict):
         return Problem(file, key, "an object is expected")
-    own_id = str(item.get("arxiv_id", ""))
     return entry_of(
         file,
         str(item.get("id") or key),
         title=str(item.get("title") or ""),
         abstract=str(item.get("abstract") or ""),
         authors=[name for author in item.get("author") or () if isinstance(author, dict) and (name := _name(author))],
-        arxiv_id=next((found for text in [f"arXiv:{own_id}", *(str(item.get(k) or "") for k in _NAMING_KEYS)] if (found := arxiv_id_in(text))), ""),
+        arxiv_id=first_arxiv_id([f"arXiv:{item.get('arxiv_id', '')}", *(item.get(key) for key in _NAMING_KEYS)]),
     )
 
 

@@ -63,6 +63,11 @@ def arxiv_id_in(text: str) -> str:
     return match[1] if match else ""
 
 
+def first_arxiv_id(texts: Iterable[object]) -> str:
+    """That of the first text which names one; None and empty texts name none."""
+    return next((found for text in texts if (found := arxiv_id_in(str(text or "")))), "")
+
+
 def parse_arxiv_id(text: str) -> str:
     """`text` as a bare id, `arXiv:…` or a link to the paper, without version. Raises ValueError on anything else."""
     text = text.strip()

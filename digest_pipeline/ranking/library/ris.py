@@ -10,21 +10,11 @@ from typing import Any
 
 import rispy
 
-from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of, given_first
+from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, as_library, entry_of, first_arxiv_id, given_first
 
 _NAMING_FIELDS = (
-    "urls",
-    "url",
-    "doi",
-    "notes",
-    "number",
-    "journal_name",
-    "secondary_title",
-    "accession_number",
-    "custom1",
-    "publisher",
-    "call_number",
-)
+    "urls", "url", "doi", "notes", "number", "journal_name", "secondary_title", "accession_number", "custom1", "publisher", "call_number",
+)  # fmt: skip
 
 
 def read(path: Path) -> Library:
@@ -40,14 +30,13 @@ def read(path: Path) -> Library:
 
 
 def _read(file: str, key: str, one: dict[str, Any]) -> LibraryEntry | Problem:
-    values = [value for name in _NAMING_FIELDS for value in _texts(one.get(name))]
     return entry_of(
         file,
         str(one.get("id") or key),
         title=_first(one, "title", "primary_title", "translated_title", "short_title"),
         abstract=_first(one, "abstract", "notes_abstract"),
         authors=[given_first(name) for name in (one.get("authors") or one.get("first_authors") or ())],
-        arxiv_id=next((found for value in values if (found := arxiv_id_in(value))), ""),
+        arxiv_id=first_arxiv_id(text for name in _NAMING_FIELDS for text in _texts(one.get(name))),
     )
 
 
@@ -55,5 +44,5 @@ def _first(one: dict[str, Any], *names: str) -> str:
     return next((str(one[name]) for name in names if one.get(name)), "")
 
 
-def _texts(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)] if value else []
+def _texts(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

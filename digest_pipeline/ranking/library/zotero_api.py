@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from digest_pipeline.errors import SettingsError, SourceError
-from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of
+from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, as_library, entry_of, first_arxiv_id
 
 ADDRESS = "https://api.zotero.org"
 _NOT_PAPERS = {"attachment", "note", "annotation"}
@@ -65,5 +65,5 @@ def _read(item: Mapping[str, Any]) -> LibraryEntry | Problem:
         authors=[
             creator.get("name") or f"{creator.get('firstName', '')} {creator.get('lastName', '')}".strip() for creator in data.get("creators") or ()
         ],
-        arxiv_id=next((found for name in _NAMING_KEYS if (found := arxiv_id_in(str(data.get(name) or "")))), ""),
+        arxiv_id=first_arxiv_id(data.get(name) for name in _NAMING_KEYS),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of, given_first
+from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, as_library, entry_of, first_arxiv_id, given_first
 
 _NAMING_COLUMNS = ("Url", "DOI", "Extra", "Archive Location", "Publication Title", "Number", "Library Catalog", "Report Number")
 
@@ -32,5 +32,5 @@ def _read(file: str, number: int, row: dict[str, str | None]) -> LibraryEntry | 
         title=row.get("Title") or "",
         abstract=row.get("Abstract Note") or "",
         authors=[given_first(name) for name in (row.get("Author") or "").split(";") if name.strip()],
-        arxiv_id=next((found for column in _NAMING_COLUMNS if (found := arxiv_id_in(row.get(column) or ""))), ""),
+        arxiv_id=first_arxiv_id(row.get(column) for column in _NAMING_COLUMNS),
     )

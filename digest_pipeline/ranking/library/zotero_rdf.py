@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, arxiv_id_in, as_library, entry_of
+from digest_pipeline.ranking.library.entry import Library, LibraryEntry, Problem, as_library, entry_of, first_arxiv_id
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -51,7 +51,7 @@ def _read(file: str, item: Element) -> LibraryEntry | Problem:
         title=item.findtext(f"{_DC}title") or "",
         abstract=item.findtext(f"{_DCTERMS}abstract") or "",
         authors=[name for person in item.findall(f"{_BIB}authors//{_FOAF}Person") if (name := _name(person))],
-        arxiv_id=next((found for text in [key, *(t for t in item.itertext() if "rxiv" in t)] if (found := arxiv_id_in(text))), ""),
+        arxiv_id=first_arxiv_id([key, *item.itertext()]),
     )
 
 
