@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,16 +123,9 @@ class FeatureSpace:
         """Words and meanings count the same."""
         from sklearn.preprocessing import normalize
 
-        words = self._word_directions(coordinates)
-        result: Array = normalize(np.hstack([words, normalize(meanings)])) if meanings.shape[1] else words
-        return result
-
-    def _word_directions(self, coordinates: Array) -> Array:
-        from sklearn.preprocessing import normalize
-
         long: Array = normalize(coordinates[:, : self._text_directions])
-        known = np.linalg.norm(long, axis=1, keepdims=True) > 0
-        result: Array = normalize((long - self._middle) * known)
+        words: Array = normalize((long - self._middle) * long.any(axis=1, keepdims=True))  # no word known: zero
+        result: Array = normalize(np.hstack([words, normalize(meanings)])) if meanings.shape[1] else words
         return result
 
     def _learn_categories(self, x: Array) -> None:
@@ -161,7 +155,8 @@ class FeatureSpace:
         has_words = np.linalg.norm(directions, axis=1) > 0
         evidence[~has_words] = 0
         for row, document in enumerate(documents):
-            if known := self._known_categories(document):
+            at_hand = self.rows.get(document.key)
+            if known := document.categories or (self.papers[at_hand].categories if at_hand is not None else ()):
                 evidence[row] = [_CERTAIN if category in known else -_CERTAIN for category in self.categories]
         return Placed(directions, evidence, has_words)
 
@@ -170,16 +165,11 @@ class FeatureSpace:
         evidence = np.where(self.membership > 0, _CERTAIN, -_CERTAIN)
         return Placed(self.directions, evidence, np.linalg.norm(self.directions, axis=1) > 0)
 
-    def _known_categories(self, document: Document) -> tuple[str, ...]:
-        row = self.rows.get(document.key)
-        return document.categories or (self.papers[row].categories if row is not None else ())
-
     def _evidence(self, x: Array) -> Array:
         score = x @ self._weights
 
-        def log_density(mean: Array, deviation: Array) -> Array:
-            result: Array = -0.5 * ((score - mean) / deviation) ** 2 - np.log(deviation)
-            return result
+        def log_density(mean: Array, deviation: Array) -> Any:
+            return -0.5 * ((score - mean) / deviation) ** 2 - np.log(deviation)
 
         ratio = log_density(self._mean_in, self._deviation_in) - log_density(self._mean_out, self._deviation_out)
         return np.where(self._mean_in > self._mean_out, np.clip(ratio, *_STRONGEST_EVIDENCE), 0.0)

@@ -24,6 +24,7 @@ from digest_pipeline.translation.budget import Budget
 from digest_pipeline.translation.languages import Language
 from digest_pipeline.translation.translator import Translator
 
+_VERSIONS = pa.schema([tables.PAPERS.field(name) for name in ("arxiv_id", "version")])
 _RANKS = pa.schema([("arxiv_id", pa.string()), ("rank", pa.int32())])
 
 
@@ -49,11 +50,7 @@ def best_papers(storage: Storage, day: date, top: int) -> list[VersionedId]:
         for row in storage.read_table(f"{folder}/{profile}/rankings.parquet", _RANKS).to_pylist():
             if row["rank"] <= top:
                 best[row["arxiv_id"]] = min(row["rank"], best.get(row["arxiv_id"], top))
-    versions = (
-        {paper.arxiv_id: paper.version for paper in tables.papers_from_table(storage.read_table(storage.papers_file(day), tables.PAPERS))}
-        if best
-        else {}
-    )
+    versions = {row["arxiv_id"]: row["version"] for row in storage.read_table(storage.papers_file(day), _VERSIONS).to_pylist()} if best else {}
     return [VersionedId(arxiv_id, versions[arxiv_id]) for arxiv_id in sorted(best, key=lambda one: (best[one], one)) if arxiv_id in versions]
 
 

@@ -33,50 +33,9 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff", None),
     }
 )
-_FORMATTING = frozenset(
-    [
-        "left",
-        "right",
-        "big",
-        "Big",
-        "bigg",
-        "Bigg",
-        "bigl",
-        "bigr",
-        "Bigl",
-        "Bigr",
-        "displaystyle",
-        "textstyle",
-        "scriptstyle",
-        "limits",
-        "nolimits",
-        "mathrm",
-        "mathbf",
-        "mathit",
-        "mathsf",
-        "mathtt",
-        "mathcal",
-        "mathbb",
-        "mathfrak",
-        "mathscr",
-        "boldsymbol",
-        "bm",
-        "text",
-        "textbf",
-        "textit",
-        "textrm",
-        "textsf",
-        "texttt",
-        "emph",
-        "operatorname",
-        "rm",
-        "bf",
-        "it",
-        "cal",
-        "quad",
-        "qquad",
-        "thinspace",
-    ]
+_FORMATTING = re.compile(
+    r"left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|displaystyle|textstyle|scriptstyle|limits|nolimits|mathrm|mathbf|mathit|mathsf|mathtt"
+    r"|mathcal|mathbb|mathfrak|mathscr|boldsymbol|bm|text|textbf|textit|textrm|textsf|texttt|emph|operatorname|rm|bf|it|cal|quad|qquad|thinspace"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?|\\([^A-Za-z])")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -128,7 +87,7 @@ def _sign(match: re.Match[str]) -> str:
     name, other = match[1], match[2]
     if other is not None:
         return other if other in "%&_#~^" else " " if other in ",;:! \n" else ""
-    return "" if name in _FORMATTING else _sign_of(name)
+    return "" if _FORMATTING.fullmatch(name) else _sign_of(name)
 
 
 @cache
