@@ -195,6 +195,8 @@ def check(name: str | None) -> int:
     """Name what cannot be used: file, entry and reason. Exit status: 0 nothing; 1 something; 2 profiles.toml is refused."""
     settings, storage = load_settings(), open_storage(load_settings())
     profiles = load_profiles(settings.profiles_file)
+    if not profiles:
+        raise SettingsError(f"there is no profile in {settings.profiles_file}", hint="copy profiles.example.toml there and name your library")
     chosen, at_hand = [find_profile(profiles, name)] if name else list(profiles), PapersAtHand(storage)
     found = 0
     for one in chosen:

@@ -129,3 +129,12 @@ def test_where_arxiv_does_not_answer_an_authors_papers_at_hand_are_named(folder:
 def test_a_name_may_be_written_with_its_initial(folder: Path, author: str, found: bool) -> None:
     paper = Document("2601.00001", "T", "A", ("Ada M. Lovelace", "Someone Else"))
     assert bool(papers_by_author(PapersAtHand(Storage(folder / "none")), author, [paper])) is found
+
+
+def test_check_without_any_profile_says_where_one_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIGEST_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DIGEST_PROFILES_FILE", str(tmp_path / "profiles.toml"))
+    assert main(["profile", "check"]) == 2
+    assert f"there is no profile in {tmp_path / 'profiles.toml'} → copy profiles.example.toml there" in capsys.readouterr().err
