@@ -52,7 +52,7 @@ def _well_behaved(upstream: FakeOpenAI) -> None:
     upstream.asked.clear()
 
 
-def desk_of(url: str, folder: Path, model: str, key: str = MASTER_KEY) -> Translator:
+def translator_of(url: str, folder: Path, model: str, key: str = MASTER_KEY) -> Translator:
     translator = translator_for(
         url, folder, at_once=8, model=model, pacing=PacingLimits(8, longest_backoff=8.0, longest_outage=30.0), paper_timeout_seconds=120.0
     )
@@ -61,7 +61,7 @@ def desk_of(url: str, folder: Path, model: str, key: str = MASTER_KEY) -> Transl
 
 
 def test_mock_answers_of_the_proxy_become_summaries(proxy: str, tmp_path: Path) -> None:
-    with desk_of(proxy, tmp_path, "mock") as translator:
+    with translator_of(proxy, tmp_path, "mock") as translator:
         outcome = translate_papers(papers(25), [EN], translator)
     assert all(row.is_translated and row.tldr.startswith("The authors") for row in outcome.summaries["en"])
     assert outcome.input_tokens > 0
@@ -69,7 +69,7 @@ def test_mock_answers_of_the_proxy_become_summaries(proxy: str, tmp_path: Path) 
 
 def test_a_day_larger_than_the_limit_of_a_minute_is_waited_for(proxy: str, tmp_path: Path) -> None:
     began = time.monotonic()
-    with desk_of(proxy, tmp_path, "limited") as translator:
+    with translator_of(proxy, tmp_path, "limited") as translator:
         outcome = translate_papers(papers(A_MINUTE + 12), [EN], translator)
     assert all(row.is_translated for row in outcome.summaries["en"])
     assert outcome.requests > outcome.asked, "the proxy did refuse some"
@@ -77,7 +77,7 @@ def test_a_day_larger_than_the_limit_of_a_minute_is_waited_for(proxy: str, tmp_p
 
 
 def test_whole_translations_pass_through_the_proxy(proxy: str, upstream: FakeOpenAI, tmp_path: Path) -> None:
-    with desk_of(proxy, tmp_path, "forwarded") as translator:
+    with translator_of(proxy, tmp_path, "forwarded") as translator:
         outcome = translate_papers(papers(20), [ZH], translator)
         assert all(row.is_translated for row in outcome.summaries["zh"])
         assert translate_papers(papers(20), [ZH], translator).requests == 0
@@ -96,7 +96,7 @@ def test_what_an_upstream_refuses_is_dropped_and_its_waits_are_kept(proxy: str, 
         return None
 
     upstream.behave = behave
-    with desk_of(proxy, tmp_path, "forwarded") as translator:
+    with translator_of(proxy, tmp_path, "forwarded") as translator:
         outcome = translate_papers(papers(20, first=100), [ZH], translator)
     assert all(row.is_translated for row in outcome.summaries["zh"])
     assert upstream.asked[-1].format == "json_object"
@@ -106,7 +106,7 @@ def test_what_an_upstream_refuses_is_dropped_and_its_waits_are_kept(proxy: str, 
 
 def test_upstream_failures_cost_retries_and_no_paper(proxy: str, upstream: FakeOpenAI, tmp_path: Path) -> None:
     upstream.behave = lambda asked: error(500, "The server had an error") if asked.number % 4 == 0 else None
-    with desk_of(proxy, tmp_path, "forwarded") as translator:
+    with translator_of(proxy, tmp_path, "forwarded") as translator:
         outcome = translate_papers(papers(20, first=200), [ZH], translator)
     assert all(row.is_translated for row in outcome.summaries["zh"])
 
@@ -114,6 +114,6 @@ def test_upstream_failures_cost_retries_and_no_paper(proxy: str, upstream: FakeO
 @pytest.mark.parametrize(("key", "model", "setting"), [("sk-wrong-key", "mock", "OPENAI_API_KEY"), (MASTER_KEY, "nobody", "DIGEST_MODEL")])
 def test_a_wrong_key_or_model_is_named_at_once(proxy: str, tmp_path: Path, key: str, model: str, setting: str) -> None:
     began = time.monotonic()
-    with desk_of(proxy, tmp_path, model, key) as translator, pytest.raises(EndpointConfigurationError, match=setting):
+    with translator_of(proxy, tmp_path, model, key) as translator, pytest.raises(EndpointConfigurationError, match=setting):
         translate_papers(papers(30), [EN], translator)
     assert time.monotonic() - began < 20
