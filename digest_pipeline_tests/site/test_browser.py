@@ -185,9 +185,18 @@ def test_hostile_titles_run_nothing_and_break_no_layout(browser: Any, address: s
 
 
 @pytest.mark.parametrize(("size", "least"), [(PHONE, 4), (WIDE, 9)], ids=["phone", "wide"])
-def test_a_screen_shows_many_papers_and_the_first_screen_the_first(browser: Any, address: str, size: tuple[int, int], least: int) -> None:
+@pytest.mark.parametrize("tag", OPTIONS.languages)
+def test_a_screen_shows_many_papers_and_the_first_screen_as_many(browser: Any, address: str, tag: str, size: tuple[int, int], least: int) -> None:
+    """Long titles, as many English ones are: on a phone three lines of each stay, and the rest when its row is open."""
     with watched(browser, size) as seen:
-        seen.page.goto(address + LONG_DAY)
+        seen.page.goto(f"{address}{tag}/2026-05-28/index.html")
+        assert whole_rows_on_screen(seen.page) >= least
+        if size == PHONE:
+            long = "A title of many words that nobody would cut to fit three lines of the screen of a telephone, as there are some every day"
+            seen.page.evaluate("(long) => document.querySelectorAll('article.paper h3 a').forEach((one) => (one.textContent = long))", long)
+            assert whole_rows_on_screen(seen.page) >= least - 1, "were every title as long"
+            assert open_row(seen.page, 0).locator("h3").bounding_box()["height"] > row(seen.page, 1).locator("h3").bounding_box()["height"]
+            seen.page.reload()
         assert top_of(seen.page, f"{ROWS} .tldr") < size[1] / 2
         seen.page.evaluate("document.querySelectorAll('article.paper')[40].scrollIntoView()")
         assert whole_rows_on_screen(seen.page) >= least
