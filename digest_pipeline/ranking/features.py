@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 Array = npt.NDArray[np.float64]
 
 _TEXT_DIRECTIONS = 150  # more tell single words apart, fewer only broad fields
-_CATEGORY_DIRECTIONS = 200  # a category of five papers is told by rarer words than a reader's theme
+_CATEGORY_DIRECTIONS = 250  # a category of five papers is told by rarer words than a reader's theme
 _MORE_DIRECTIONS, _MANY_PAPERS = 400, 1000  # of few papers even the rarest words are wanted; of many they cost 30 MB and tell little more
 _MEANING_DIRECTIONS = 100  # of an endpoint's vectors
 _PAPERS_PER_DIRECTION = 8  # with fewer papers to a direction, similarity is chance
