@@ -22,7 +22,7 @@ PAPERS_PER_DAY = 12
 CATEGORIES = "cs.CL,cs.LG"
 PAGES = {
     "assets": ("/assets", r"[0-9] partitions"),
-    "partitions of `papers`": ("/assets/papers?view=partitions", r"Materialized \({days:,}\)"),
+    "partitions of `papers`": ("/assets/papers?view=partitions", r"Materialized \({days}\)"),
     "runs": ("/runs", "Success"),
 }
 """Page → its address, and the words (a regular expression) that stand on it once it is there."""
