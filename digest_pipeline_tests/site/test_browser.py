@@ -404,7 +404,7 @@ def test_addresses_of_earlier_releases_lead_to_the_same_papers(browser: Any, add
             assert saved.value.suggested_filename == f"cs.IR.{kind}"
             assert sum(line.startswith(sign) for line in lines) == shown > 0
         page.goto(f"{address}zh/paper/1234.56789/index.html")
-        assert page.get_by_text("这里没有这个页面").is_visible()
+        page.get_by_text("这里没有这个页面").wait_for()
         page.get_by_role("link", name="存档").click()
         page.wait_for_url("**/zh/archive/index.html")
 
