@@ -24,10 +24,7 @@ from digest_pipeline.translation.languages import Language
 
 @dataclass(frozen=True, slots=True)
 class DigestsWritten:
-    info: ListingInfo
     papers: tuple[Paper, ...]
-    entries: dict[str, list[DigestEntry]]
-    """By language tag."""
     ledger: tuple[DayLedger, ...]
     """One row a file."""
     preview: str
@@ -52,7 +49,7 @@ def write_digests(day: date, storage: Storage, options: DigestOptions) -> Digest
     write_ledger(storage, day, rows)
     write_facts(storage, info)
     first = options.languages[0]
-    return DigestsWritten(info, papers, entries, tuple(rows), preview(entries[first.tag], first) or "\n".join(info.notes))
+    return DigestsWritten(papers, tuple(rows), preview(entries[first.tag], first) or "\n".join(info.notes))
 
 
 def _write_one(

@@ -82,7 +82,7 @@ class PapersAtHand:
         kept = {day: self.of_day(day) for day in days}
         count = sum(map(len, kept.values()))
         for other in sorted((other for other in self.days if other not in kept), key=lambda other: _nearest_first(days, other)):
-            count += len(self._ids(other))
+            count += len(self._kept.get(other) or self._ids(other))
             if count > MOST_PAPERS:
                 break
             kept[other] = self.of_day(other)
